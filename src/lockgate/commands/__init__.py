@@ -1,0 +1,1 @@
+"""One module per command, named by the word that is typed; each has a click command `command`."""

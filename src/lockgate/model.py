@@ -1,0 +1,222 @@
+"""The values that pass between the stages. Frozen, and free of anything else in Lockgate."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""A decoded JSON value: None, bool, int, float, str, list or dict of such."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and list indexes from the root of an object to a field."""
+
+
+class Severity(enum.IntEnum):
+    """How much a finding weighs, the lightest first, so that they compare."""
+
+    NOTE = 1
+    WARNING = 2
+    ERROR = 3
+
+    @classmethod
+    def named(cls, name: str) -> Severity:
+        """The severity called `name` (`note`, `warning`, `error`).
+
+        Raises:
+            KeyError: There is no such severity.
+        """
+        return cls[name.upper()]
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """One environment's place in the repository.
+
+    Attributes:
+        environment: Its name, a key of `environments` in `lockgate.yaml`.
+        level: `dev`, `canary` or `prod`: which severities hold.
+        path: Folder of its kustomization, POSIX, relative to the repository root.
+    """
+
+    environment: str
+    level: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """Names one object: kind Kustomization and Settings name files instead of cluster objects."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    api_version: str = ""
+
+    @property
+    def group(self) -> str:
+        """The API group, empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What kustomize made of one overlay.
+
+    Attributes:
+        overlay: The overlay that was rendered.
+        objects: The objects in kustomize's order.
+        renderer: Which program rendered it (`pykustomize`, `kustomize`, `kubectl`).
+    """
+
+    overlay: Overlay
+    objects: tuple[dict[str, Json], ...]
+    renderer: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a source file. Lines and columns count from 1; column 0 is unknown."""
+
+    file: str
+    line: int
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition and what is known of it, as read from its METADATA.
+
+    Attributes:
+        id: Like `GPU001`.
+        family: The Rego file's name without suffix, like `gpu`.
+        title: What must hold, one line.
+        description: Why, and what happens in the cluster otherwise.
+        severity: By level (`dev`, `canary`, `prod`); a level that is absent switches the rule off there.
+        remediation: What to write, with the field's name.
+        links: Sources.
+        file: The Rego file, relative to the policies folder.
+        line: Where its METADATA starts, from 1.
+    """
+
+    id: str
+    family: str
+    title: str
+    description: str
+    severity: Mapping[str, Severity]
+    remediation: str
+    links: tuple[str, ...] = ()
+    file: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a rule returned for one environment, before it has a line in a source file.
+
+    Attributes:
+        rule: The rule's id.
+        message: Wanted and found, one line.
+        object: Whose field it is.
+        path: The field in the rendered object; a missing field's path is the one it should have.
+        also: Other places that may be the culprit (see `lockgate.evaluate`).
+        environment: Where it was found; empty for the repository document.
+        environments: Set by repository rules that concern certain environments only.
+        severity: Lowered severity, if the rule gave one.
+    """
+
+    rule: str
+    message: str
+    object: ObjectRef
+    path: Path
+    also: tuple[tuple[ObjectRef, Path], ...] = ()
+    environment: str = ""
+    environments: tuple[str, ...] = ()
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """A finding that the team accepts for a while: rule, object, reason, owner, expiry.
+
+    Attributes:
+        index: Its position in `exemptions` of `lockgate.yaml`, from 0.
+        rule: Rule id.
+        object: `Kind/name`.
+        environments: Where it holds; empty for all.
+        expires: Last day on which it holds, `YYYY-MM-DD`; empty when missing.
+    """
+
+    index: int
+    rule: str
+    object: str
+    environments: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule broken, at the line to change.
+
+    Attributes:
+        rule: Rule id.
+        severity: The highest of its environments.
+        message: Wanted and found.
+        location: The line to change.
+        objects: The objects it was found on, sorted.
+        path: The field in the rendered object.
+        environments: Where it holds, in the settings' order.
+        related: Other lines that take part, such as the base's that a patch overrides.
+        exemption: Set when an exemption covers it.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    location: Location
+    objects: tuple[ObjectRef, ...]
+    path: Path
+    environments: tuple[str, ...]
+    related: tuple[Location, ...] = ()
+    exemption: Exemption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one run of the gate found out.
+
+    Attributes:
+        environments: Names, in the settings' order.
+        objects: Rendered objects by environment.
+        rules: The rules that ran, by id.
+        findings: Sorted by file, line, rule, message; exempted ones included.
+        not_covered: Kinds that hold pods but are not understood, each `Kind/name (environment)`.
+        renderer: Which program rendered.
+        engine: Which engine evaluated.
+    """
+
+    environments: tuple[str, ...]
+    objects: Mapping[str, int]
+    rules: Mapping[str, Rule]
+    findings: tuple[Finding, ...]
+    not_covered: tuple[str, ...] = ()
+    renderer: str = ""
+    engine: str = ""
+
+    @property
+    def open(self) -> tuple[Finding, ...]:
+        """The findings that no exemption covers."""
+        return tuple(finding for finding in self.findings if finding.exemption is None)
