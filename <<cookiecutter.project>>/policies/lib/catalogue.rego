@@ -1,0 +1,55 @@
+# The data files. conftest and Lockgate load policies/data/NAME.json as data.NAME,
+# `opa test policies` as data.data.NAME.
+package lockgate.lib.catalogue
+
+import rego.v1
+
+# Limits that the rules share (seconds, replicas per level).
+thresholds := data.thresholds
+
+thresholds := data.data.thresholds
+
+# Resource keys and kinds that hold GPUs.
+gpus := data.gpus
+
+gpus := data.data.gpus
+
+# GPU models: memory, node label, price.
+accelerators := data.accelerators
+
+accelerators := data.data.accelerators
+
+# Models: layers, heads, size of the weights.
+models := data.models
+
+models := data.data.models
+
+# Shapes of credentials, and what marks a placeholder.
+credentials := data.credentials
+
+credentials := data.data.credentials
+
+# Variables that name cache, home and temporary directories.
+caches := data.caches
+
+caches := data.data.caches
+
+# Names that every cluster provides.
+provided := data.provided
+
+provided := data.data.provided
+
+# Labels that change between releases or environments.
+selectors := data.selectors
+
+selectors := data.data.selectors
+
+# Days that an exemption may run.
+exemption_limits := data.exemption_limits
+
+exemption_limits := data.data.exemption_limits
+
+# Image tags that move.
+image_tags := data.image_tags
+
+image_tags := data.data.image_tags

@@ -1,0 +1,63 @@
+# The objects of one environment, however they arrive: Lockgate's own document
+# ({"environment", "objects"}) or the array that `conftest test --combine` makes.
+package lockgate.lib.objects
+
+import rego.v1
+
+# Every rendered object, in the order of the renderer; none in the repository document.
+all := input.objects if is_array(input.objects)
+
+all := combined if is_array(input)
+
+all := [] if {
+	not is_array(input)
+	not input.objects
+}
+
+combined := [object |
+	some entry in input
+	some object in contents(entry)
+]
+
+contents(entry) := entry.contents if is_array(entry.contents)
+
+contents(entry) := [entry.contents] if is_object(entry.contents)
+
+# The objects of one kind, in order.
+of_kind(kind) := object.get(by_kind, kind, [])
+
+by_kind := {kind: same |
+	some kind in kinds
+	same := [obj |
+		some obj in all
+		obj.kind == kind
+	]
+}
+
+kinds := {obj.kind | some obj in all}
+
+# What a result says about an object.
+ref(obj) := {
+	"apiVersion": object.get(obj, "apiVersion", ""),
+	"kind": object.get(obj, "kind", ""),
+	"namespace": namespace(obj),
+	"name": name(obj),
+}
+
+name(obj) := object.get(obj, ["metadata", "name"], "")
+
+namespace(obj) := object.get(obj, ["metadata", "namespace"], "")
+
+# "apps" of "apps/v1", "" of "v1".
+group(api_version) := split(api_version, "/")[0] if contains(api_version, "/")
+
+group(api_version) := "" if not contains(api_version, "/")
+
+# The object of that kind, namespace and name; undefined when there is none.
+named(kind, ns, wanted) := found[0] if {
+	found := [obj |
+		some obj in of_kind(kind)
+		name(obj) == wanted
+		namespace(obj) == ns
+	]
+}

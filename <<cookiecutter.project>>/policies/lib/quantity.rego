@@ -1,0 +1,40 @@
+# Kubernetes quantities as numbers. Undefined for what is no quantity.
+package lockgate.lib.quantity
+
+import rego.v1
+
+factors := {
+	"": 1,
+	"m": 0.001,
+	"k": 1000,
+	"M": 1000000,
+	"G": 1000000000,
+	"T": 1000000000000,
+	"P": 1000000000000000,
+	"E": 1000000000000000000,
+	"Ki": 1024,
+	"Mi": 1048576,
+	"Gi": 1073741824,
+	"Ti": 1099511627776,
+	"Pi": 1125899906842624,
+	"Ei": 1152921504606846976,
+}
+
+# Bytes of "16Gi", 1024, "129e6".
+bytes(q) := round(value(q))
+
+# Thousandths of "250m", "2", 0.5.
+milli(q) := round(value(q) * 1000)
+
+value(q) := q if is_number(q)
+
+value(q) := number * factors[suffix] if {
+	is_string(q)
+	[[_, digits, suffix]] := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*|\.[0-9]+)([a-zA-Z]*)$`, q, 1)
+	number := to_number(digits)
+}
+
+value(q) := to_number(q) if {
+	is_string(q)
+	regex.match(`^[0-9]+\.?[0-9]*[eE][+-]?[0-9]+$`, q)
+}

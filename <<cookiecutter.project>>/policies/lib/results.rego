@@ -1,0 +1,25 @@
+# The one shape of a result.
+package lockgate.lib.results
+
+import data.lockgate.lib.objects
+import data.lockgate.lib.settings
+import rego.v1
+
+# A finding on an object of the document.
+finding(id, obj, path, msg) := finding_at(id, objects.ref(obj), path, msg)
+
+# A finding on something that is known by its reference only.
+finding_at(id, ref, path, msg) := {"id": id, "msg": msg, "object": ref, "path": path}
+
+# A finding on lockgate.yaml.
+settings_finding(id, path, msg) := finding_at(id, settings.ref, path, msg)
+
+# The same finding with other places that could be the culprit.
+with_also(result, places) := object.union(result, {"also": places}) if count(places) > 0
+
+with_also(result, places) := result if count(places) == 0
+
+# A place for `also`.
+place(obj, path) := {"object": objects.ref(obj), "path": path}
+
+settings_place(path) := {"object": settings.ref, "path": path}

@@ -1,0 +1,424 @@
+# vLLM engines and the flags they are started with: from `command`, `args` (also inside
+# `sh -c`), container variables, and the ConfigMap file behind --config.
+package lockgate.lib.vllm
+
+import data.lockgate.lib.objects
+import data.lockgate.lib.workloads
+import rego.v1
+
+# Short names of flags that the rules read.
+aliases := {
+	"tp": "tensor-parallel-size",
+	"pp": "pipeline-parallel-size",
+	"pcp": "prefill-context-parallel-size",
+	"dp": "data-parallel-size",
+	"dpl": "data-parallel-size-local",
+	"dpn": "data-parallel-rank",
+	"dpe": "data-parallel-external-lb",
+	"dpm": "data-parallel-multi-port-external-lb",
+	"dph": "data-parallel-hybrid-lb",
+	"q": "quantization",
+	"device-memory-utilization": "gpu-memory-utilization",
+	"n": "nnodes",
+	"r": "node-rank",
+}
+
+# What the repository's own image reads from its environment.
+entrypoint_variables := {
+	"MODEL_NAME": "model",
+	"PORT": "port",
+	"TP_SIZE": "tensor-parallel-size",
+}
+
+# Every container or init container that starts an engine: an entry of
+# workloads.containers with "flags": {name: {"value", "object", "path"}}, "unknown": names
+# whose value only the cluster knows, "complete": no source of flags is out of sight.
+engines := [engine |
+	some entry in workloads.containers
+	all_words := words(entry)
+	start := engine_start(entry.container, all_words)
+	given := arguments(entry, all_words, start)
+	file := config_file(entry, given)
+	engine := object.union(entry, {
+		"flags": object.union(object.union(variables(entry), file.flags), given.flags),
+		"unknown": given.unknown,
+		"complete": file.complete,
+	})
+]
+
+# The one engine per pod template that serves: the first that holds GPUs, else the first.
+servers := [engine |
+	some engine in engines
+	not engine.init
+	id := workloads.id(engine.workload)
+	first := [other.path |
+		some other in ranked
+		workloads.id(other.workload) == id
+	]
+	first[0] == engine.path
+]
+
+ranked := array.concat([engine | some engine in main_engines; holder(engine)], main_engines)
+
+main_engines := [engine |
+	some engine in engines
+	not engine.init
+]
+
+holder(engine) if count(workloads.gpu_keys(engine.container)) > 0
+
+# The serving engine of a workload; undefined when it has none.
+server_of(workload) := found[0] if {
+	id := workloads.id(workload)
+	found := [engine |
+		some engine in servers
+		workloads.id(engine.workload) == id
+	]
+}
+
+# The value of a flag, if the repository says it.
+value(engine, name) := engine.flags[name].value
+
+# A flag as a number, `otherwise` when it is surely absent; undefined when unknown.
+number(engine, name, _) := to_number(engine.flags[name].value)
+
+number(engine, name, otherwise) := otherwise if absent(engine, name)
+
+# Surely not given, so that vLLM's default holds.
+absent(engine, name) if {
+	engine.complete
+	not engine.flags[name]
+	not name in engine.unknown
+}
+
+# Is the flag a switch that is on?
+on(engine, name) if is_true(engine.flags[name].value)
+
+is_true(v) if v in {true, "true", "True"}
+
+# GPUs that the engine takes in its pod: tensor x pipeline x prefill context x local data
+# parallel size. Undefined when a size is unknown or the engine spans pods.
+gpus_needed(engine) := product if {
+	not spans_pods(engine)
+	product := ((number(engine, "tensor-parallel-size", 1) * number(engine, "pipeline-parallel-size", 1)) * number(engine, "prefill-context-parallel-size", 1)) * local_ranks(engine)
+}
+
+local_ranks(engine) := number(engine, "data-parallel-size-local", 1) if engine.flags["data-parallel-size-local"]
+
+local_ranks(engine) := number(engine, "data-parallel-size", 1) if {
+	absent(engine, "data-parallel-size-local")
+	not one_rank_here(engine)
+}
+
+local_ranks(engine) := 1 if {
+	absent(engine, "data-parallel-size-local")
+	one_rank_here(engine)
+}
+
+one_rank_here(engine) if {
+	some name in ["data-parallel-rank", "data-parallel-external-lb"]
+	engine.flags[name]
+}
+
+spans_pods(engine) if number(engine, "nnodes", 1) != 1
+
+spans_pods(engine) if value(engine, "distributed-executor-backend") == "ray"
+
+spans_pods(engine) if engine.workload.path[1] == "leaderWorkerTemplate"
+
+# Does this text start a vLLM engine?
+starts_engine(text) if regex.match(`(^|[\s/;&|"'])vllm["']?\s+["']?serve($|[\s"'])`, text)
+
+starts_engine(text) if regex.match(`vllm\.entrypoints\.|from vllm import|import vllm($|[\s;])`, text)
+
+# The words of a list such as `command` as one text.
+text(list) := concat(" ", [word | some word in list; is_string(word)])
+
+# Command and args of a container, one entry per word, with the place of each:
+# {"text", "path"}. A `sh -c` script is split into its words.
+words(entry) := script_words(entry, items) if {
+	items := raw_words(entry)
+	is_shell(items)
+}
+
+words(entry) := [{"text": expand(entry, item.text), "path": item.path} | some item in items] if {
+	items := raw_words(entry)
+	not is_shell(items)
+}
+
+raw_words(entry) := [item |
+	some field in ["command", "args"]
+	list := object.get(entry.container, field, [])
+	some i
+	word := list[i]
+	item := {"text": format(word), "path": array.concat(entry.path, [field, i])}
+]
+
+format(word) := word if is_string(word)
+
+format(word) := sprintf("%v", [word]) if not is_string(word)
+
+is_shell(items) if {
+	regex.match(`(^|/)(sh|bash|dash|ash)$`, items[0].text)
+	regex.match(`^-[a-z]*c$`, items[1].text)
+}
+
+is_shell(items) if {
+	regex.match(`(^|/)(sh|bash|dash|ash)$`, items[0].text)
+	regex.match(`^-[a-z]*c$`, items[2].text)
+}
+
+script_words(entry, items) := [{"text": expand(entry, word), "path": script.path} |
+	scripts := [item |
+		some i
+		item := items[i]
+		i > 0
+		not startswith(item.text, "-")
+	]
+	script := scripts[0]
+	joined := regex.replace(script.text, `\\\r?\n`, " ")
+	spaced := regex.replace(joined, `(&&|\|\|?|;|\n)`, " ; ")
+	some word in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
+	word != ""
+]
+
+# $(NAME), ${NAME} and $NAME by the container's own variables; what stays is unknown.
+expand(_, word) := word if not contains(word, "$")
+
+expand(entry, word) := tail_expanded(known, strings.replace_n(patterns, word)) if {
+	contains(word, "$")
+	known := literals(entry)
+	braced := {sprintf("${%s}", [name]): v | some name, v in known}
+	rounded := {sprintf("$(%s)", [name]): v | some name, v in known}
+	patterns := object.union(braced, rounded)
+}
+
+tail_expanded(known, word) := concat("", [head, known[name]]) if {
+	[[_, head, name]] := regex.find_all_string_submatch_n(tail_pattern, word, 1)
+	known[name]
+} else := word
+
+tail_pattern := `^(.*)\$([A-Za-z_][A-Za-z0-9_]*)$`
+
+# Variables whose value the repository says: literal, or a key of a rendered ConfigMap.
+literals(entry) := {name: entries[count(entries) - 1].text |
+	some name in {variable.name | some variable in object.get(entry.container, "env", [])}
+	entries := [place |
+		some place in variable_places(entry)
+		place.name == name
+	]
+	count(entries) > 0
+	not contains(entries[count(entries) - 1].text, "$")
+}
+
+variable_places(entry) := array.concat(literal_places(entry), config_places(entry))
+
+literal_places(entry) := [place |
+	list := object.get(entry.container, "env", [])
+	some i
+	variable := list[i]
+	not variable.valueFrom
+	place := {
+		"name": variable.name,
+		"text": format(object.get(variable, "value", "")),
+		"object": entry.object,
+		"path": array.concat(entry.path, ["env", i, "value"]),
+	}
+]
+
+config_places(entry) := [place |
+	some variable in object.get(entry.container, "env", [])
+	source := variable.valueFrom.configMapKeyRef
+	config := objects.named("ConfigMap", objects.namespace(entry.object), source.name)
+	place := {
+		"name": variable.name,
+		"text": config.data[source.key],
+		"object": config,
+		"path": ["data", source.key],
+	}
+]
+
+# Index of the first word after the command that starts an engine.
+engine_start(_, list) := first if {
+	starts := [n |
+		some i
+		word := list[i]
+		n := start_after(list, i, word.text)
+	]
+	count(starts) > 0
+	first := starts[0]
+}
+
+# No command: the image starts the engine.
+engine_start(container, list) := 0 if {
+	not container.command
+	image_serves(container)
+	not regex.match(`(^|\s)vllm\s+serve\s|vllm\.entrypoints\.`, concat(" ", [word.text | some word in list]))
+}
+
+start_after(list, i, word) := i + 2 if {
+	regex.match(`(^|/)vllm$`, word)
+	list[i + 1].text == "serve"
+}
+
+start_after(_, i, word) := i + 1 if regex.match(`^vllm\.entrypoints\.`, word)
+
+image_serves(container) if regex.match(`(^|/)vllm-(openai|cpu|tpu|rocm)[^/]*$|(^|/)rocm/vllm([:@][^/]*)?$`, container.image)
+
+image_serves(container) if {
+	names := {variable.name | some variable in container.env}
+	"MODEL_NAME" in names
+	"TP_SIZE" in names
+}
+
+# Flags of the image's own entrypoint variables.
+variables(entry) := {} if not reads_variables(entry.container)
+
+variables(entry) := {flag: spot |
+	some name, flag in entrypoint_variables
+	places := [place |
+		some place in variable_places(entry)
+		place.name == name
+	]
+	count(places) > 0
+	last := places[count(places) - 1]
+	spot := {"value": last.text, "object": last.object, "path": last.path}
+} if {
+	reads_variables(entry.container)
+}
+
+reads_variables(container) if {
+	not container.command
+	names := {variable.name | some variable in container.env}
+	"MODEL_NAME" in names
+	"TP_SIZE" in names
+}
+
+# The flags among the words from `start` to the end of that command.
+arguments(entry, all_words, start) := {"flags": flags, "unknown": unknown} if {
+	ends := [i |
+		some i
+		word := all_words[i]
+		i >= start
+		word.text == ";"
+	]
+	stop := min(array.concat(ends, [count(all_words)]))
+	list := array.slice(all_words, start, stop)
+	parsed := array.concat(positional(list), parse(list))
+	latest := {name: last |
+		some name in {p.name | some p in parsed}
+		same := [p | some p in parsed; p.name == name]
+		last := same[count(same) - 1]
+	}
+	flags := {name: {"value": p.value, "object": entry.object, "path": p.path} |
+		some name, p in latest
+		not unresolved(p.value)
+	}
+	unknown := sort([name | some name in object.keys(latest); unresolved(latest[name].value)])
+}
+
+unresolved(v) if {
+	is_string(v)
+	contains(v, "$")
+}
+
+# `vllm serve MODEL`
+positional(list) := [{"name": "model", "value": list[0].text, "path": list[0].path}] if is_value(list[0].text)
+
+positional(list) := [] if not is_value(object.get(list, [0, "text"], "-"))
+
+is_value(word) if not is_flag(word)
+
+is_flag(word) if regex.match(`^--?[A-Za-z]`, word)
+
+is_flag("-")
+
+parse(list) := [parsed |
+	some i
+	word := list[i]
+	is_flag(word.text)
+	parsed := flag_at(list, i, word)
+]
+
+flag_at(_, _, word) := {"name": canonical(name), "value": v, "path": word.path} if {
+	[[_, name, v]] := regex.find_all_string_submatch_n(`(?s)^--?([^=]+)=(.*)$`, word.text, 1)
+}
+
+flag_at(list, i, word) := {"name": canonical(word.text), "value": list[i + 1].text, "path": list[i + 1].path} if {
+	not contains(word.text, "=")
+	takes_next(list, i, word)
+}
+
+flag_at(list, i, word) := {"name": canonical(word.text), "value": true, "path": word.path} if {
+	not contains(word.text, "=")
+	not takes_next(list, i, word)
+}
+
+takes_next(list, i, word) if {
+	is_value(list[i + 1].text)
+	not regex.match(`^--?(no|enable|disable|trust|enforce|async)-`, word.text)
+}
+
+canonical(name) := object.get(aliases, plain, plain) if {
+	plain := replace(trim_left(name, "-"), "_", "-")
+}
+
+# The YAML file that --config names: its flags, and whether it could be read.
+config_file(entry, given) := {"flags": {}, "complete": true} if {
+	not given.flags.config
+	not "config" in given.unknown
+} else := {"flags": file_flags(found.config, found.key), "complete": true} if {
+	found := config_at(entry, given.flags.config.value)
+	is_object(yaml.unmarshal(found.config.data[found.key]))
+} else := {"flags": {}, "complete": false}
+
+file_flags(config, key) := {canonical(name): {"value": v, "object": config, "path": ["data", key, name]} |
+	content := yaml.unmarshal(config.data[key])
+	some name, v in content
+	not shadowed(content, name)
+}
+
+# `a_b` beside `a-b`: the file says the flag twice, the second spelling is kept.
+shadowed(content, name) if {
+	canonical(name) != name
+	object.get(content, canonical(name), null) != null
+}
+
+# The ConfigMap and key that a file path of the container shows.
+config_at(entry, file) := found[0] if {
+	found := [{"config": config, "key": key} |
+		some mount in object.get(entry.container, "volumeMounts", [])
+		some volume in object.get(entry.pod, "volumes", [])
+		volume.name == mount.name
+		some source in config_sources(volume)
+		config := objects.named("ConfigMap", objects.namespace(entry.object), source.name)
+		shown := shown_file(mount, file)
+		key := source_key(source, shown)
+		config.data[key]
+	]
+}
+
+config_sources(volume) := [volume.configMap] if volume.configMap
+
+config_sources(volume) := [source.configMap |
+	some source in volume.projected.sources
+	source.configMap
+] if {
+	volume.projected
+}
+
+# The file's path inside the volume.
+shown_file(mount, file) := mount.subPath if file == mount.mountPath
+
+shown_file(mount, file) := trim_left(substring(file, count(base), -1), "/") if {
+	not mount.subPath
+	base := trim_suffix(mount.mountPath, "/")
+	startswith(file, sprintf("%s/", [base]))
+}
+
+source_key(source, shown) := item.key if {
+	some item in source.items
+	item.path == shown
+}
+
+source_key(source, shown) := shown if not source.items

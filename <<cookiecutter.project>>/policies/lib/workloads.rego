@@ -1,0 +1,137 @@
+# Everything that has a pod template, by its shape and not by a list of kinds.
+package lockgate.lib.workloads
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.environment
+import data.lockgate.lib.objects
+import rego.v1
+
+# Where a pod spec can lie in an object.
+shapes := [
+	["spec", "template", "spec"],
+	["spec", "jobTemplate", "spec", "template", "spec"],
+	["spec", "jobTargetRef", "template", "spec"],
+	["spec", "leaderWorkerTemplate", "leaderTemplate", "spec"],
+	["spec", "leaderWorkerTemplate", "workerTemplate", "spec"],
+	["spec", "predictor"],
+]
+
+# Every pod template: {"object", "pod", "metadata", "path"}, path to the pod spec.
+# A Rollout with workloadRef has none of its own: the Deployment has it.
+all := array.concat(templates, pods)
+
+templates := [entry |
+	some obj in objects.all
+	some path in shapes
+	pod := object.get(obj, path, null)
+	is_array(pod.containers)
+	entry := {"object": obj, "pod": pod, "metadata": template_metadata(obj, path), "path": path}
+]
+
+pods := [{"object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
+	some obj in objects.of_kind("Pod")
+	is_array(obj.spec.containers)
+]
+
+template_metadata(obj, path) := object.get(obj, array.concat(parent, ["metadata"]), {}) if {
+	path[count(path) - 1] == "spec"
+	parent := array.slice(path, 0, count(path) - 1)
+}
+
+template_metadata(_, path) := {} if path[count(path) - 1] != "spec"
+
+# Every container and init container:
+# {"workload", "object", "pod", "container", "path", "init"}, path to the container.
+containers := [entry |
+	some workload in all
+	some field in ["containers", "initContainers"]
+	list := object.get(workload.pod, field, [])
+	some i
+	container := list[i]
+	entry := {
+		"workload": workload,
+		"object": workload.object,
+		"pod": workload.pod,
+		"container": container,
+		"path": array.concat(workload.path, [field, i]),
+		"init": field == "initContainers",
+	}
+]
+
+# A string that is one workload's alone.
+id(workload) := concat("/", [
+	object.get(workload.object, "kind", ""),
+	objects.namespace(workload.object),
+	objects.name(workload.object),
+	concat(".", workload.path),
+])
+
+# Resource keys of the container's limits that are GPUs, sorted.
+gpu_keys(container) := sort([key |
+	some key in object.keys(object.get(container, ["resources", "limits"], {}))
+	is_gpu(key)
+])
+
+# Is this resource key a GPU: known by its name, or listed by the environment's pool?
+is_gpu(key) if regex.match(catalogue.gpus.resource_pattern, key)
+
+is_gpu(key) if key in environment.pool.gpu_resources
+
+# GPUs that a container holds: the whole-number limits, summed. 0 when it has none.
+gpu_count(container) := sum([number |
+	some key in gpu_keys(container)
+	number := whole(container.resources.limits[key])
+])
+
+# The whole number behind 2 or "2"; undefined for "500m" or 0.5.
+whole(q) := q if {
+	is_number(q)
+	q == floor(q)
+}
+
+whole(q) := to_number(q) if {
+	is_string(q)
+	regex.match(`^[0-9]+$`, q)
+}
+
+# Does the container take its devices by dynamic resource allocation?
+claims_device(container) if count(container.resources.claims) > 0
+
+# Does the pod ask for a GPU in any container?
+holds_gpu(pod) if {
+	some container in pod_containers(pod)
+	count(gpu_keys(container)) > 0
+}
+
+holds_gpu(pod) if {
+	some container in pod_containers(pod)
+	claims_device(container)
+}
+
+pod_containers(pod) := array.concat(pod.containers, object.get(pod, "initContainers", []))
+
+gpu_workloads := [workload |
+	some workload in all
+	holds_gpu(workload.pod)
+]
+
+# Pods of one workload at a time, as the scheduler counts them: containers and sidecars
+# together, or the largest init container.
+pod_gpus(pod) := max([steady, largest]) if {
+	initial := object.get(pod, "initContainers", [])
+	steady := sum([gpu_count(c) | some c in pod.containers]) + sum([gpu_count(c) |
+		some c in initial
+		sidecar(c)
+	])
+	largest := max([n | some n in array.concat([0], [gpu_count(c) | some c in initial])])
+}
+
+# An init container that keeps running.
+sidecar(container) if container.restartPolicy == "Always"
+
+# Objects that hold pods in a way that the rules do not read.
+not_covered := [objects.ref(obj) |
+	some kind in catalogue.gpus.kinds_not_covered
+	some obj in objects.of_kind(kind)
+	not is_array(object.get(obj, ["spec", "predictor", "containers"], null))
+]
