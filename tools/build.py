@@ -86,13 +86,16 @@ def compile_program(program: Program, folder: Path) -> None:
         package = f"{program.package}@{program.version}"
         run_go(["install", *flags, package], folder, GOBIN=str(folder), GOFLAGS="-mod=mod")
         return
+    output = str(folder / program.name)
+    if program.how == "source":
+        run_go(["build", "-mod=readonly", *flags, "-o", output, "."], pins.HERE / program.name)
+        return
     source = folder / "go.mod"
     source.write_text(
         f"module lockgate/tools/{program.name}\n\ngo {GO_VERSION}\n\n"
         f"tool {program.package}\n\nrequire {program.module} {program.version}\n",
         encoding="utf-8",
     )
-    output = str(folder / program.name)
     run_go(["build", "-mod=mod", *flags, "-o", output, program.package], folder)
 
 
