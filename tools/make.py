@@ -72,7 +72,7 @@ def first_try(target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     say(f"writing a repository with the default answers into {target} and gating it")
-    run(python, "-m", "lockgate", "new", target, "--no-input")
+    run(python, "-m", "lockgate", "new", target, "--defaults")
 
 
 def test(sessions: list[str]) -> None:

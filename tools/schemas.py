@@ -107,9 +107,7 @@ def strict(schema: dict[str, Any], *, closed: bool = True) -> dict[str, Any]:
         kinds = result["type"] if isinstance(result["type"], list) else [result["type"]]
         result["type"] = [*kinds, "null"]
     if "properties" in schema:
-        result["properties"] = {
-            name: strict(value, closed=closed) for name, value in schema["properties"].items()
-        }
+        result["properties"] = {name: strict(value, closed=closed) for name, value in schema["properties"].items()}
     if "items" in schema:
         result["items"] = strict(schema["items"], closed=closed)
     for name in COMBINED:
