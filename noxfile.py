@@ -103,11 +103,18 @@ def tests(session: nox.Session) -> None:
     run(session, "pytest", "-n", "2", *session.posargs, path=pinned(session))
 
 
-@nox.session(tags=["ci"])
-def package(session: nox.Session) -> None:
-    """Build sdist and wheel, look into them, install the wheel into an empty environment and use it."""
+@nox.session
+def template(session: nox.Session) -> None:
+    """Run only the tests of the generated repository: schemas, builds, YAML, PromQL."""
     develop(session)
-    run(session, "python", "tools/package.py", path=pinned(session))
+    run(session, "pytest", "tests/template", *session.posargs, path=pinned(session))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Run only the tests of the wheel: what it carries, and its use from an empty environment."""
+    develop(session)
+    run(session, "pytest", "tests/test_package.py", *session.posargs, path=pinned(session))
 
 
 @nox.session

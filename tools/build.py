@@ -37,8 +37,10 @@ class Program:
 
     @property
     def folder(self) -> Path:
-        """Where the built program lies; another pin is another folder."""
-        return pins.cache_root() / f"{self.name}-{self.version}-{pins.key(self.__dict__)}"
+        """Where the built program lies; another pin, or another go.mod of ours, is another folder."""
+        sources = sorted((pins.HERE / self.name).glob("*")) if self.how == "source" else []
+        made_from = [self.__dict__, *(path.read_text(encoding="utf-8") for path in sources)]
+        return pins.cache_root() / f"{self.name}-{self.version}-{pins.key(made_from)}"
 
     @property
     def cached(self) -> bool:
