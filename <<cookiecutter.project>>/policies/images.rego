@@ -1,0 +1,115 @@
+# Container images: pinned to one content, from a known place.
+package lockgate.images
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.environment
+import data.lockgate.lib.results
+import data.lockgate.lib.text
+import data.lockgate.lib.workloads
+import rego.v1
+
+# METADATA
+# title: Container images are pinned
+# description: >-
+#   A tag can be pushed again, so two pods of one release may run different programs and a
+#   rollback may not bring the old one back. Canary and prod name the image by digest; dev may
+#   use a tag, but one that is meant to stay.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/containers/images/#image-names
+# custom:
+#   id: IMG001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Set `digest` (sha256 and 64 hex digits) beside `newTag` in the release's `images` entry; `lockgate pin` looks it up and writes it.
+deny contains result if {
+	some entry in workloads.containers
+	image := parts(entry.container.image)
+	not placeholder(image)
+	fault := pin_fault(image)
+	result := results.finding("IMG001", entry.object, array.concat(entry.path, ["image"]), sprintf("container '%s' wants an image that stays the same, found '%s': %s", [
+		entry.container.name,
+		entry.container.image,
+		fault,
+	]))
+}
+
+pin_fault(image) := sprintf("the tag '%s' moves", [image.tag]) if {
+	moving(image.tag)
+} else := "the digest is not sha256 with 64 hex digits" if {
+	image.digest != ""
+	not regex.match(`^sha256:[0-9a-f]{64}$`, image.digest)
+} else := "it has no tag, which means 'latest'" if {
+	image.digest == ""
+	image.tag == ""
+	environment.level == "dev"
+} else := "it has no digest" if {
+	image.digest == ""
+	environment.level != "dev"
+}
+
+moving(tag) if tag in catalogue.image_tags.moving
+
+moving(tag) if strings.any_prefix_match(tag, catalogue.image_tags.moving_prefixes)
+
+# METADATA
+# title: Container images come from an allowed repository
+# description: >-
+#   A registry that nobody vouches for can serve any program into the cluster, and one that the
+#   cluster cannot reach leaves the pod in ImagePullBackOff. Init containers count.
+# custom:
+#   id: IMG002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Use an image of `images.allowed` in lockgate.yaml (registry and repository, exact), or add the repository there after a review.
+deny contains result if {
+	allowed := data.images.allowed
+	some entry in workloads.containers
+	image := parts(entry.container.image)
+	not image.repository in allowed
+	not awaits_entry(image)
+	result := results.finding("IMG002", entry.object, array.concat(entry.path, ["image"]), sprintf("container '%s' wants an image of %s, found '%s' of '%s'", [
+		entry.container.name,
+		text.quoted(allowed),
+		entry.container.image,
+		image.repository,
+	]))
+}
+
+# A bare name is what an `images` entry replaces. Left over, it is IMG002's alone; and KUS001's
+# when an entry names no image, for then the entry is what to mend.
+placeholder(image) if {
+	image.bare
+	image.tag == ""
+	image.digest == ""
+}
+
+awaits_entry(image) if {
+	placeholder(image)
+	some entry in input.kustomize.entries
+	entry.type == "image"
+	entry.matched == false
+}
+
+# An image reference: {"repository": registry and path, "tag", "digest", "bare": neither registry nor path}.
+parts(reference) := {"repository": canonical(path), "tag": tag, "digest": digest, "bare": count(path) == 1} if {
+	is_string(reference)
+	halves := split(reference, "@")
+	steps := split(halves[0], "/")
+	last := split(steps[count(steps) - 1], ":")
+	path := array.concat(array.slice(steps, 0, count(steps) - 1), [last[0]])
+	tag := concat("", array.slice(last, 1, 2))
+	digest := concat("@", array.slice(halves, 1, count(halves)))
+}
+
+# The path with its registry, as a container runtime completes it.
+canonical(path) := concat("/", path) if {
+	has_host(path)
+	path[0] != "index.docker.io"
+} else := concat("/", array.concat(["docker.io"], array.slice(path, 1, count(path)))) if {
+	path[0] == "index.docker.io"
+} else := concat("/", array.concat(["docker.io"], path)) if {
+	count(path) > 1
+} else := concat("/", ["docker.io", "library", path[0]])
+
+has_host(path) if {
+	count(path) > 1
+	regex.match(`[.:]|^localhost$`, path[0])
+}

@@ -1,0 +1,221 @@
+# Names that objects use for one another: what exists in the rendered environment, what pods ask for.
+# A key of an index is "namespace/name".
+package lockgate.lib.refs
+
+import data.lockgate.lib.objects
+import data.lockgate.lib.workloads
+import rego.v1
+
+# Index key of a namespaced name.
+id(ns, name) := concat("/", [ns, name])
+
+# Stands among the keys of a ConfigMap or Secret whose keys cannot be read off the repository.
+unknown_key := "*"
+
+# Names that exist, by kind: {"ConfigMap": {"ns/name", ...}, ...}.
+existing := {
+	"ConfigMap": {maker.id | some maker in config_map_makers},
+	"Secret": {maker.id | some maker in secret_makers},
+	"PersistentVolumeClaim": ids_of("PersistentVolumeClaim"),
+	"ServiceAccount": ids_of("ServiceAccount"),
+}
+
+ids_of(kind) := {id(objects.namespace(obj), objects.name(obj)) | some obj in objects.of_kind(kind)}
+
+# Keys of each ConfigMap and Secret: {"ConfigMap": {"ns/name": {"key", ...}}, ...}.
+keys := {
+	"ConfigMap": keys_by_id(existing.ConfigMap, config_map_makers),
+	"Secret": keys_by_id(existing.Secret, secret_makers),
+}
+
+keys_by_id(ids, makers) := {wanted: found |
+	some wanted in ids
+	found := {key |
+		some maker in makers
+		maker.id == wanted
+		some key in maker.keys
+	}
+}
+
+config_map_makers := [{"id": id(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "binaryData"])} |
+	some obj in objects.of_kind("ConfigMap")
+]
+
+# Every object that is a Secret or from which a controller makes one.
+secret_makers := array.concat(
+	array.concat(plain_secrets, sealed_secrets),
+	array.concat(external_secrets, certificates),
+)
+
+plain_secrets := [{"id": id(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "stringData"])} |
+	some obj in objects.of_kind("Secret")
+]
+
+sealed_secrets := [{"id": id(objects.namespace(obj), name), "keys": names} |
+	some obj in objects.of_kind("SealedSecret")
+	name := object.get(obj, ["spec", "template", "metadata", "name"], objects.name(obj))
+	names := object.keys(object.get(obj, ["spec", "encryptedData"], {})) | object.keys(object.get(obj, ["spec", "template", "data"], {}))
+]
+
+external_secrets := [{"id": id(objects.namespace(obj), name), "keys": external_keys(obj.spec)} |
+	some obj in objects.of_kind("ExternalSecret")
+	object.get(obj, ["spec", "target", "creationPolicy"], "Owner") != "None"
+	name := object.get(obj, ["spec", "target", "name"], objects.name(obj))
+]
+
+certificates := [{"id": id(objects.namespace(obj), obj.spec.secretName), "keys": {unknown_key}} |
+	some obj in objects.of_kind("Certificate")
+	startswith(obj.apiVersion, "cert-manager.io/")
+]
+
+# A template or a dataFrom decides the keys in the cluster: they are not known here.
+external_keys(spec) := {unknown_key} if {
+	spec.dataFrom
+} else := {unknown_key} if {
+	spec.target.template
+} else := {entry.secretKey | some entry in object.get(spec, "data", [])}
+
+keys_of(obj, fields) := {key |
+	some field in fields
+	some key, _ in object.get(obj, field, {})
+}
+
+# What pods ask for by name: {"object", "path", "kind", "namespace", "name", "keys": [{"key", "path"}]}.
+# References marked optional are left out.
+wanted := array.concat(
+	array.concat(from_volumes, from_projected),
+	array.concat(array.concat(from_env, from_env_from), from_pods),
+)
+
+# Field of a volume (or projected source) to the kind and the field of the name.
+volume_sources := {
+	"configMap": {"kind": "ConfigMap", "name": "name"},
+	"secret": {"kind": "Secret", "name": "secretName"},
+	"persistentVolumeClaim": {"kind": "PersistentVolumeClaim", "name": "claimName"},
+}
+
+from_volumes := [reference |
+	some workload in workloads.all
+	some index, volume in object.get(workload.pod, "volumes", [])
+	some field, source in volume_sources
+	body := volume[field]
+	reference := item_reference(workload, body, source, array.concat(workload.path, ["volumes", index, field]))
+]
+
+from_projected := [reference |
+	some workload in workloads.all
+	some index, volume in object.get(workload.pod, "volumes", [])
+	some number, entry in volume.projected.sources
+	some field, kind in {"configMap": "ConfigMap", "secret": "Secret"}
+	body := entry[field]
+	path := array.concat(workload.path, ["volumes", index, "projected", "sources", number, field])
+	reference := item_reference(workload, body, {"kind": kind, "name": "name"}, path)
+]
+
+item_reference(workload, body, source, path) := {
+	"object": workload.object,
+	"path": array.concat(path, [source.name]),
+	"kind": source.kind,
+	"namespace": objects.namespace(workload.object),
+	"name": body[source.name],
+	"keys": [{"key": item.key, "path": array.concat(path, ["items", index, "key"])} |
+		some index, item in object.get(body, "items", [])
+	],
+} if {
+	not object.get(body, "optional", false)
+}
+
+from_env := [reference |
+	some entry in workloads.containers
+	some index, variable in object.get(entry.container, "env", [])
+	some field, kind in {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
+	body := variable.valueFrom[field]
+	not object.get(body, "optional", false)
+	path := array.concat(entry.path, ["env", index, "valueFrom", field])
+	reference := {
+		"object": entry.object,
+		"path": array.concat(path, ["name"]),
+		"kind": kind,
+		"namespace": objects.namespace(entry.object),
+		"name": body.name,
+		"keys": [{"key": body.key, "path": array.concat(path, ["key"])}],
+	}
+]
+
+from_env_from := [reference |
+	some entry in workloads.containers
+	some index, source in object.get(entry.container, "envFrom", [])
+	some field, kind in {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+	body := source[field]
+	not object.get(body, "optional", false)
+	reference := plain_reference(entry.object, kind, body.name, array.concat(entry.path, ["envFrom", index, field, "name"]))
+]
+
+from_pods := array.concat(
+	[reference |
+		some workload in workloads.all
+		reference := plain_reference(
+			workload.object, "ServiceAccount", workload.pod.serviceAccountName,
+			array.concat(workload.path, ["serviceAccountName"]),
+		)
+	],
+	[reference |
+		some workload in workloads.all
+		some index, secret in object.get(workload.pod, "imagePullSecrets", [])
+		reference := plain_reference(workload.object, "Secret", secret.name, array.concat(workload.path, ["imagePullSecrets", index, "name"]))
+	],
+)
+
+plain_reference(obj, kind, name, path) := {
+	"object": obj,
+	"path": path,
+	"kind": kind,
+	"namespace": objects.namespace(obj),
+	"name": name,
+	"keys": [],
+}
+
+# Does a label selector (matchLabels, matchExpressions) select these labels? An empty one selects all.
+selects(selector, labels) if {
+	object.subset(labels, object.get(selector, "matchLabels", {}))
+	every expression in object.get(selector, "matchExpressions", []) {
+		satisfied(expression, labels)
+	}
+}
+
+satisfied(expression, labels) if {
+	expression.operator == "In"
+	labels[expression.key] in expression.values
+}
+
+satisfied(expression, labels) if {
+	expression.operator == "NotIn"
+	not labels[expression.key] in expression.values
+}
+
+satisfied(expression, labels) if {
+	expression.operator == "Exists"
+	labels[expression.key]
+}
+
+satisfied(expression, labels) if {
+	expression.operator == "DoesNotExist"
+	not labels[expression.key]
+}
+
+# Workloads of a namespace whose pods a selector selects, in order.
+selected(ns, selector) := [workload |
+	some workload in workloads.all
+	objects.namespace(workload.object) == ns
+	selects(selector, pod_labels(workload))
+]
+
+pod_labels(workload) := object.get(workload.metadata, "labels", {})
+
+# A kustomization file as the object of a finding.
+kustomization(file) := {
+	"apiVersion": "kustomize.config.k8s.io/v1beta1",
+	"kind": "Kustomization",
+	"namespace": "",
+	"name": file,
+}

@@ -1,0 +1,77 @@
+# The model: one revision, no code of its own, weights from the claim.
+package lockgate.model
+
+import data.lockgate.lib.hub
+import data.lockgate.lib.results
+import data.lockgate.lib.vllm
+import rego.v1
+
+# METADATA
+# title: The model is one pinned revision, without code of its own
+# description: >-
+#   A model id alone means the main branch of its repository: the owner can change the weights under
+#   a running service, and `--trust-remote-code` runs the Python that lies beside them. A server whose
+#   weights come from a claim has to be told to stay offline, or it asks the hub at every start.
+# related_resources:
+#   - https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables#hfhuboffline
+# custom:
+#   id: MDL001
+#   severity: {dev: warning, canary: error, prod: error}
+#   remediation: Set `revision` to the 40 hex digits of a commit, leave `trust-remote-code` out, and give a server that reads a claim the variable `HF_HUB_OFFLINE` with the value "1".
+deny contains result if {
+	some engine in vllm.engines
+	flag := engine.flags.revision
+	not regex.match(`^[0-9a-f]{40}$`, text(flag.value))
+	not hub.local_model(engine)
+	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%s' wants a model revision of 40 hex digits, found '%s'", [
+		engine.container.name,
+		text(flag.value),
+	]))
+}
+
+deny contains result if {
+	some engine in vllm.engines
+	vllm.absent(engine, "revision")
+	model := engine.flags.model
+	not hub.local_model(engine)
+	result := results.finding("MDL001", model.object, beside(model.path, "revision"), sprintf("container '%s' wants a model revision of 40 hex digits, found none for '%s'", [
+		engine.container.name,
+		text(model.value),
+	]))
+}
+
+deny contains result if {
+	some engine in vllm.engines
+	vllm.on(engine, "trust-remote-code")
+	flag := engine.flags["trust-remote-code"]
+	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%s' wants no code from the model repository, found 'trust-remote-code'", [engine.container.name]))
+}
+
+deny contains result if {
+	some engine in vllm.engines
+	hub.weights_from_claim(engine)
+	not engine.container.envFrom
+	not hub.offline_variable(engine)
+	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env"]), sprintf("container '%s' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.container.name]))
+}
+
+deny contains result if {
+	some engine in vllm.engines
+	hub.weights_from_claim(engine)
+	variable := hub.offline_variable(engine)
+	not hub.is_offline(variable.value)
+	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%s' reads its weights from a claim and wants %s '1', found '%s'", [
+		engine.container.name,
+		variable.name,
+		variable.value,
+	]))
+}
+
+text(value) := value if is_string(value)
+
+text(value) := sprintf("%v", [value]) if not is_string(value)
+
+# Path of a flag next to another one of the same file; the list itself on a command line.
+beside(path, name) := array.concat(array.slice(path, 0, count(path) - 1), [name]) if {
+	path[0] == "data"
+} else := array.slice(path, 0, count(path) - 1)

@@ -1,0 +1,265 @@
+# Network policies: nothing in or out but what is named.
+package lockgate.network
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.objects
+import data.lockgate.lib.refs
+import data.lockgate.lib.results
+import data.lockgate.lib.workloads
+import rego.v1
+
+# Every NetworkPolicy with what the rules ask of it:
+# {"object", "namespace", "types", "all": selects every pod, "pods": ids of the workloads selected}.
+policies := [policy |
+	some obj in objects.of_kind("NetworkPolicy")
+	selector := object.get(obj, ["spec", "podSelector"], {})
+	chosen := refs.selected(objects.namespace(obj), selector)
+	policy := {
+		"object": obj,
+		"namespace": objects.namespace(obj),
+		"types": types(obj.spec),
+		"all": all_pods(selector),
+		"workloads": chosen,
+		"ids": {workloads.id(workload) | some workload in chosen},
+	}
+]
+
+# Without policyTypes the API server sets Ingress, and Egress when there are egress rules.
+types(spec) := {type | some type in spec.policyTypes} if {
+	spec.policyTypes
+} else := {"Ingress", "Egress"} if {
+	spec.egress
+} else := {"Ingress"}
+
+all_pods(selector) if {
+	object.get(selector, "matchLabels", {}) == {}
+	object.get(selector, "matchExpressions", []) == []
+}
+
+# METADATA
+# title: Every pod starts from deny
+# description: >-
+#   A pod that no policy selects for a direction is open in that direction. One policy that selects every
+#   pod of the namespace and allows nothing closes both, also for pods that are added later.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/services-networking/network-policies/#default-deny-all-ingress-and-all-egress-traffic
+# custom:
+#   id: NET001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Add a NetworkPolicy with `podSelector` {}, `policyTypes` [Ingress, Egress] and no rules to the namespace.
+deny contains result if {
+	some ns in namespaces
+	missing := [type | some type in ["Ingress", "Egress"]; not denied(ns, type)]
+	count(missing) > 0
+	place := open_place(ns, missing)
+	result := results.finding("NET001", place.object, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %s; open: %s", [
+		concat(" and ", missing),
+		concat(", ", open_pods(ns, missing)),
+	]))
+}
+
+namespaces := {objects.namespace(workload.object) | some workload in workloads.all}
+
+denied(ns, type) if {
+	some policy in policies
+	policy.namespace == ns
+	policy.all
+	type in policy.types
+	closed(policy, type)
+}
+
+closed(policy, "Ingress") if count(object.get(policy.object, ["spec", "ingress"], [])) == 0
+
+closed(policy, "Egress") if count(object.get(policy.object, ["spec", "egress"], [])) == 0
+
+# A rule to the internet is NET002's, also in the default deny.
+closed(policy, "Egress") if {
+	some rule in policy.object.spec.egress
+	open_peer(rule)
+}
+
+# The policy for all pods that falls short, else the first policy, else the first workload.
+open_place(ns, missing) := places[0] if {
+	here := [policy | some policy in policies; policy.namespace == ns]
+	places := array.concat(
+		array.concat(
+			[{"object": policy.object, "path": short_path(policy, missing)} | some policy in here; denies_something(policy)],
+			[{"object": policy.object, "path": ["spec", "podSelector"]} | some policy in here],
+		),
+		[{"object": workload.object, "path": ["metadata", "name"]} |
+			some workload in workloads.all
+			objects.namespace(workload.object) == ns
+		],
+	)
+}
+
+denies_something(policy) if {
+	policy.all
+	some type in policy.types
+	closed(policy, type)
+}
+
+denies_something(policy) if {
+	policy.all
+	every type in ["Ingress", "Egress"] {
+		type in policy.types
+	}
+}
+
+short_path(policy, missing) := ["spec", lower(missing[0])] if {
+	missing[0] in policy.types
+} else := ["spec", "policyTypes"]
+
+# Workloads that no policy at all selects for a missing direction; every one when each has some policy.
+open_pods(ns, missing) := names if {
+	names := sort({sprintf("%s '%s'", [workload.object.kind, objects.name(workload.object)]) |
+		some workload in workloads.all
+		objects.namespace(workload.object) == ns
+		some type in missing
+		not covered(workload, type)
+	})
+	count(names) > 0
+} else := ["pods without a policy of their own"]
+
+covered(workload, type) if {
+	some policy in policies
+	type in policy.types
+	workloads.id(workload) in policy.ids
+}
+
+# METADATA
+# title: Nothing but the preload Job reaches the internet
+# description: >-
+#   A server that can reach any address can send prompts and weights anywhere. It is offline and needs
+#   DNS only; the Job that fills the cache needs the hub, on the ports that it names.
+# custom:
+#   id: NET002
+#   severity: {dev: warning, canary: error, prod: error}
+#   remediation: Name the peer in `to` (a namespace, pods or a narrow ipBlock), or move the rule, with `ports`, to a policy whose `podSelector` selects the preload Job only.
+deny contains result if {
+	some policy in policies
+	"Egress" in policy.types
+	count(policy.workloads) > 0
+	some index, rule in policy.object.spec.egress
+	peer := open_peer(rule)
+	fault := internet_fault(policy, rule)
+	result := results.finding("NET002", policy.object, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %s, found %s", [
+		fault,
+		peer.found,
+	]))
+}
+
+# The peer of a rule that is the internet: {"path" in the rule, "found"}. The first one of a rule.
+open_peer(rule) := peers[0] if {
+	peers := array.concat(
+		[{"path": [], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
+		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%s'", [peer.ipBlock.cidr])} |
+			some index, peer in rule.to
+			endswith(peer.ipBlock.cidr, "/0")
+		],
+	)
+}
+
+internet_fault(policy, _) := sprintf("for %s", [concat(", ", serving(policy))]) if {
+	count(serving(policy)) > 0
+}
+
+internet_fault(policy, rule) := "on every port" if {
+	count(serving(policy)) == 0
+	not explicit_ports(rule)
+}
+
+explicit_ports(rule) if {
+	count(rule.ports) > 0
+	every entry in rule.ports {
+		entry.port
+	}
+}
+
+serving(policy) := sort({sprintf("%s '%s'", [workload.object.kind, objects.name(workload.object)]) |
+	some workload in policy.workloads
+	not workload.object.kind in {"Job", "CronJob"}
+})
+
+# METADATA
+# title: Pods may ask DNS
+# description: >-
+#   A policy with Egress closes port 53 too. A pod that cannot resolve names waits for its first
+#   connection until it times out; large answers need TCP.
+# custom:
+#   id: NET003
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Allow egress to the cluster's DNS on port 53 with `protocol` UDP and `protocol` TCP in a NetworkPolicy that selects the pod.
+deny contains result if {
+	some workload in workloads.all
+	not workload.pod.hostNetwork
+	mine := [policy |
+		some policy in policies
+		"Egress" in policy.types
+		workloads.id(workload) in policy.ids
+	]
+	count(mine) > 0
+	missing := [protocol | some protocol in ["UDP", "TCP"]; not allowed(mine, protocol)]
+	count(missing) > 0
+	place := dns_place(mine)
+	result := results.finding("NET003", place.object, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %s", [concat(" and no ", missing)]))
+}
+
+allowed(mine, protocol) if {
+	some policy in mine
+	some rule in policy.object.spec.egress
+	rule_allows(rule, protocol)
+}
+
+# A rule for all ports means DNS only when its peers can be the cluster's DNS.
+rule_allows(rule, _) if {
+	count(object.get(rule, "ports", [])) == 0
+	reaches_dns(rule)
+}
+
+rule_allows(rule, protocol) if {
+	some entry in rule.ports
+	object.get(entry, "protocol", "TCP") == protocol
+	dns_port(entry)
+}
+
+dns_port(entry) if not entry.port
+
+dns_port(entry) if entry.port == 53
+
+# Names that DNS servers give their port.
+dns_port(entry) if regex.match(`dns|^domain`, entry.port)
+
+dns_port(entry) if {
+	entry.port <= 53
+	entry.endPort >= 53
+}
+
+reaches_dns(rule) if count(object.get(rule, "to", [])) == 0
+
+reaches_dns(rule) if {
+	some peer in rule.to
+	may_be_dns(peer)
+}
+
+# Addresses may be DNS; pods of the own namespace and of another named one are not.
+may_be_dns(peer) if peer.ipBlock
+
+may_be_dns(peer) if {
+	labels := object.get(peer.namespaceSelector, "matchLabels", {})
+	not labels["kubernetes.io/metadata.name"]
+}
+
+may_be_dns(peer) if peer.namespaceSelector.matchLabels["kubernetes.io/metadata.name"] in catalogue.provided.dns_namespaces
+
+# The policy that allows one protocol and not the other, else the first that closes egress.
+dns_place(mine) := places[0] if {
+	half := [{"object": policy.object, "path": ["spec", "egress", index, "ports"]} |
+		some policy in mine
+		some index, rule in policy.object.spec.egress
+		some entry in rule.ports
+		entry.port == 53
+	]
+	first := [{"object": policy.object, "path": ["spec", "egress"]} | some policy in mine]
+	places := array.concat(half, first)
+}

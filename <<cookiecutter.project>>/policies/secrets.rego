@@ -1,0 +1,219 @@
+# Secrets: never readable in the repository, never where the server does not need them.
+package lockgate.secrets
+
+import data.lockgate.lib.credentials
+import data.lockgate.lib.hub
+import data.lockgate.lib.objects
+import data.lockgate.lib.refs
+import data.lockgate.lib.results
+import data.lockgate.lib.text
+import data.lockgate.lib.vllm
+import data.lockgate.lib.workloads
+import rego.v1
+
+# METADATA
+# title: A Secret in the repository is encrypted
+# description: >-
+#   The values of a Secret are base64, which anyone who can read the repository can undo, and they stay in
+#   its history. A SOPS-encrypted Secret, a SealedSecret or an ExternalSecret keeps the value out.
+# custom:
+#   id: KEY001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Replace the Secret by an ExternalSecret (or a SealedSecret, or encrypt it with SOPS), and revoke what was committed.
+deny contains result if {
+	some secret in objects.of_kind("Secret")
+	some field in ["data", "stringData"]
+	plain := sort([key | some key, value in secret[field]; not encrypted(secret, value)])
+	count(plain) > 0
+	not generated(secret)
+	result := results.finding("KEY001", secret, [field], sprintf("a Secret of the repository wants encrypted values, found plain %s in %s", [
+		text.quoted(plain),
+		field,
+	]))
+}
+
+# SOPS writes its metadata beside, and each value as ENC[...]. An empty value holds nothing.
+encrypted(secret, value) if {
+	secret.sops
+	startswith(value, "ENC[")
+}
+
+encrypted(_, "")
+
+encrypted(_, null)
+
+# A Secret that a secretGenerator made is KEY002's.
+generated(secret) if {
+	some generator in input.kustomize.generators
+	generator.kind == "Secret"
+	contains(objects.name(secret), generator.name)
+}
+
+# METADATA
+# title: No Secret is generated from the repository
+# description: >-
+#   What feeds a secretGenerator lies in the repository in plain text: a literal in the kustomization, or a
+#   file that Argo CD can only read because it is committed.
+# custom:
+#   id: KEY002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Remove the `secretGenerator` entry, fetch the Secret with an ExternalSecret, and revoke what was committed.
+deny contains result if {
+	some generator in input.kustomize.generators
+	generator.kind == "Secret"
+	some field in ["literals", "files", "envs"]
+	sources := object.get(generator, field, [])
+	count(sources) > 0
+	result := results.finding_at("KEY002", refs.kustomization(generator.file), array.concat(generator.path, [field]), sprintf("secretGenerator '%s' wants no %s from the repository, found %s", [
+		generator.name,
+		field,
+		text.quoted(sources),
+	]))
+}
+
+# METADATA
+# title: No value has the shape of a credential
+# description: >-
+#   Tokens and keys are known by their shape, wherever they stand: in a variable, an argument, a ConfigMap,
+#   an annotation. Whoever reads the repository or the pod has them. The name of a key decides nothing, so
+#   references to Secrets, digests and revisions are silent.
+# custom:
+#   id: KEY003
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Revoke the credential, put the new one into the secret store, and refer to it by `secretKeyRef`.
+deny contains result if {
+	some entry in workloads.containers
+	some index, variable in entry.container.env
+	credential := credentials.found(variable.value)
+	result := results.finding("KEY003", entry.object, array.concat(entry.path, ["env", index, "value"]), sprintf("container '%s' wants %s from a Secret, found %s", [
+		entry.container.name,
+		variable.name,
+		credentials.describe(credential),
+	]))
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	some field in ["command", "args"]
+	some index, word in entry.container[field]
+	credential := credentials.found(word)
+	result := results.finding("KEY003", entry.object, array.concat(entry.path, [field, index]), sprintf("container '%s' wants no credential in its %s, found %s", [
+		entry.container.name,
+		field,
+		credentials.describe(credential),
+	]))
+}
+
+deny contains result if {
+	some config in objects.of_kind("ConfigMap")
+	some key, text in config.data
+	credential := credentials.found(text)
+	result := results.finding("KEY003", config, array.concat(["data", key], inner(text)), sprintf("key '%s' of a ConfigMap wants no credential, found %s", [
+		key,
+		credentials.describe(credential),
+	]))
+}
+
+deny contains result if {
+	some obj in objects.all
+	some name, text in obj.metadata.annotations
+	credential := credentials.found(text)
+	result := annotation_finding(obj, ["metadata", "annotations", name], name, credential)
+}
+
+deny contains result if {
+	some workload in workloads.all
+	workload.path != ["spec"]
+	some name, text in workload.metadata.annotations
+	credential := credentials.found(text)
+	path := array.concat(array.slice(workload.path, 0, count(workload.path) - 1), ["metadata", "annotations", name])
+	result := annotation_finding(workload.object, path, name, credential)
+}
+
+annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj, path, sprintf("annotation '%s' wants no credential, found %s", [
+	name,
+	credentials.describe(credential),
+]))
+
+# The key of a YAML text's top level that holds the credential, when there is one such key.
+inner(text) := [key] if {
+	content := yaml.unmarshal(text)
+	found := [name | some name, value in content; credentials.found(value)]
+	count(found) == 1
+	key := found[0]
+} else := []
+
+# METADATA
+# title: The server's key comes from a Secret, and the hub token stays with the preload Job
+# description: >-
+#   A key on the command line is in every process list and every description of the pod; a server without
+#   a key answers whoever reaches it. A server that never asks the hub has no use for a hub token, and
+#   whoever breaks into it would find one.
+# related_resources:
+#   - https://docs.vllm.ai/en/stable/usage/security.html
+# custom:
+#   id: KEY005
+#   severity: {canary: error, prod: error}
+#   remediation: Set `VLLM_API_KEY` by `valueFrom.secretKeyRef`, remove `--api-key`, and keep `HF_TOKEN` in the preload Job only.
+deny contains result if {
+	some engine in servers
+	flag := engine.flags["api-key"]
+	not shaped(flag.value)
+	result := results.finding("KEY005", flag.object, flag.path, sprintf("container '%s' wants its key in VLLM_API_KEY from a Secret, found the flag 'api-key'", [engine.container.name]))
+}
+
+deny contains result if {
+	some engine in servers
+	some index, variable in engine.container.env
+	variable.name == "VLLM_API_KEY"
+	not variable.valueFrom.secretKeyRef
+	not shaped(variable.value)
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, source_field(variable)]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found %s", [
+		engine.container.name,
+		source_text(variable),
+	]))
+}
+
+deny contains result if {
+	some engine in servers
+	not "VLLM_API_KEY" in {variable.name | some variable in object.get(engine.container, "env", [])}
+	not engine.container.envFrom
+	vllm.absent(engine, "api-key")
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env"]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found none", [engine.container.name]))
+}
+
+deny contains result if {
+	some engine in servers
+	hub.offline(engine)
+	some index, variable in engine.container.env
+	variable.name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
+	not shaped(variable.value)
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, "name"]), sprintf("container '%s' is offline and wants no hub token, found %s", [
+		engine.container.name,
+		variable.name,
+	]))
+}
+
+# Engines that answer requests: not those of a Job.
+servers := [engine |
+	some engine in vllm.engines
+	not engine.init
+	not engine.object.kind in {"Job", "CronJob"}
+]
+
+# A value that KEY003 finds by its shape; a configuration file may hold a list of keys.
+shaped(value) if credentials.within(value)
+
+shaped(value) if {
+	some item in value
+	credentials.within(item)
+}
+
+source_field(variable) := "valueFrom" if variable.valueFrom
+
+source_field(variable) := "value" if not variable.valueFrom
+
+source_text(variable) := concat(", ", sort(object.keys(variable.valueFrom))) if variable.valueFrom
+
+# What the value is stays out of the message: it may be the key.
+source_text(variable) := sprintf("a value of %d characters", [count(object.get(variable, "value", ""))]) if not variable.valueFrom

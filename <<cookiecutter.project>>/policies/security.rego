@@ -1,0 +1,249 @@
+# What a container may do to its node, and where it may write.
+package lockgate.security
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.results
+import data.lockgate.lib.security
+import data.lockgate.lib.text
+import data.lockgate.lib.vllm
+import data.lockgate.lib.workloads
+import rego.v1
+
+# METADATA
+# title: Containers run without root and without privileges
+# description: >-
+#   What counts is the effective value: the container's own, else the pod's. Without it an image that
+#   runs as root keeps root's powers, and a namespace with the restricted Pod Security standard refuses
+#   the pod. Added capabilities need an exemption (IPC_LOCK for RDMA).
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+# custom:
+#   id: SEC001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Set `runAsNonRoot` true and `seccompProfile.type` RuntimeDefault in the pod's `securityContext`; `allowPrivilegeEscalation` false and `capabilities.drop` [ALL] in the container's.
+deny contains result if {
+	some entry in workloads.containers
+	not security.effective(entry, "runAsNonRoot") == true
+	result := effective_finding(entry, "runAsNonRoot", [], "true")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	security.effective(entry, "runAsNonRoot") == true
+	security.effective(entry, "runAsUser") == 0
+	result := effective_finding(entry, "runAsUser", [], "a user other than 0")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	not security.effective(entry, "seccompProfile").type in {"RuntimeDefault", "Localhost"}
+	result := effective_finding(entry, "seccompProfile", ["type"], "'RuntimeDefault'")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	not privileged(entry)
+	not security.own(entry.container, "allowPrivilegeEscalation") == false
+	result := container_finding("SEC001", entry, "allowPrivilegeEscalation", "allowPrivilegeEscalation false")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	dropped := object.get(entry.container, ["securityContext", "capabilities", "drop"], [])
+	not "ALL" in dropped
+	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "drop"]), sprintf("container '%s' wants capabilities.drop ['ALL'], found %s", [
+		entry.container.name,
+		text.list(dropped),
+	]))
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	some index, capability in entry.container.securityContext.capabilities.add
+	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "add", index]), sprintf("container '%s' wants no added capability, found '%s'", [
+		entry.container.name,
+		capability,
+	]))
+}
+
+privileged(entry) if entry.container.securityContext.privileged == true
+
+# A fault of a field that pod and container share, at the place that decides it.
+effective_finding(entry, field, rest, wanted) := results.finding(
+	"SEC001", entry.object, array.concat(path, rest),
+	sprintf("%s wants %s %s, found %s", [
+		holder(entry, field),
+		concat(".", array.concat([field], rest)),
+		wanted,
+		text.found(object.get(security_context(entry, field), array.concat([field], rest), null)),
+	]),
+) if {
+	path := security.place(entry, field)
+}
+
+# The pod's own fault is one finding, however many containers inherit it.
+holder(entry, field) := sprintf("container '%s'", [entry.container.name]) if {
+	security.own(entry.container, field) != null
+} else := "the pod"
+
+security_context(entry, field) := entry.container.securityContext if {
+	security.own(entry.container, field) != null
+} else := object.get(entry.pod, "securityContext", {})
+
+# METADATA
+# title: Pods stay out of their node
+# description: >-
+#   A privileged container, a host namespace, a host port or a host path gives a pod the node and every
+#   other pod on it. GPUs need none of them: the device plugin hands the devices in.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline
+# custom:
+#   id: SEC002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Remove the field; use a claim or an emptyDir for a hostPath, a Service for a hostPort, an emptyDir of medium Memory at /dev/shm for hostIPC.
+deny contains result if {
+	some workload in workloads.all
+	some field in ["hostNetwork", "hostPID", "hostIPC"]
+	workload.pod[field] == true
+	result := results.finding("SEC002", workload.object, array.concat(workload.path, [field]), sprintf("the pod wants no %s, found true", [field]))
+}
+
+deny contains result if {
+	some workload in workloads.all
+	some index, volume in workload.pod.volumes
+	directory := volume.hostPath
+	result := results.finding("SEC002", workload.object, array.concat(workload.path, ["volumes", index, "hostPath"]), sprintf("volume '%s' wants no hostPath, found '%s'", [
+		volume.name,
+		object.get(directory, "path", ""),
+	]))
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	privileged(entry)
+	result := container_finding("SEC002", entry, "privileged", "no privileged")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	some index, port in entry.container.ports
+	port.hostPort != 0
+	result := results.finding("SEC002", entry.object, array.concat(entry.path, ["ports", index, "hostPort"]), sprintf("container '%s' wants no hostPort, found %v", [
+		entry.container.name,
+		port.hostPort,
+	]))
+}
+
+# METADATA
+# title: The root file system is read-only and every cache has a writable mount
+# description: >-
+#   A read-only root keeps what an intruder or a bug writes out of the image. It holds only as a pair:
+#   vLLM writes to HOME, TMPDIR and the compile caches, and with any of them on the read-only root (or on a
+#   read-only mount) the engine dies at start.
+# custom:
+#   id: SEC003
+#   severity: {canary: error, prod: error}
+#   remediation: Set `readOnlyRootFilesystem` true, and give HOME, TMPDIR and each cache variable a path on a writable emptyDir of the container.
+deny contains result if {
+	some entry in workloads.containers
+	not read_only_root(entry)
+	result := container_finding("SEC003", entry, "readOnlyRootFilesystem", "readOnlyRootFilesystem true")
+}
+
+deny contains result if {
+	some engine in vllm.engines
+	read_only_root(engine)
+	found := misplaced(engine)
+	count(found) == 1
+	result := results.finding("SEC003", engine.object, found[0].path, sprintf("container '%s' has a read-only root and wants a writable mount for %s, found none at '%s'", [
+		engine.container.name,
+		found[0].name,
+		found[0].directory,
+	]))
+}
+
+# Several directories without a writable mount have one cause: the mount.
+deny contains result if {
+	some engine in vllm.engines
+	read_only_root(engine)
+	found := misplaced(engine)
+	count(found) > 1
+	result := results.finding("SEC003", engine.object, mounts_path(engine, found), sprintf("container '%s' has a read-only root and wants writable mounts for %s, found none at %s", [
+		engine.container.name,
+		concat(", ", [place.name | some place in found]),
+		concat(", ", sort({sprintf("'%s'", [place.directory]) | some place in found})),
+	]))
+}
+
+read_only_root(entry) if entry.container.securityContext.readOnlyRootFilesystem == true
+
+container_finding(id, entry, field, wanted) := results.finding(
+	id, entry.object, array.concat(entry.path, ["securityContext", field]),
+	sprintf("container '%s' wants %s, found %s", [
+		entry.container.name,
+		wanted,
+		text.found(object.get(entry.container, ["securityContext", field], null)),
+	]),
+)
+
+# Directories that the engine writes to and cannot: [{"name", "directory", "path"}].
+misplaced(engine) := [place |
+	some place in array.concat(set_places(engine), default_places(engine))
+	not writable_at(engine, place.directory)
+]
+
+writable_at(engine, directory) if security.writable(security.mount(engine, directory))
+
+# Variables that the container sets itself. A hub cache on a claim is the weights', and MDL001's.
+set_places(engine) := [{"name": name, "directory": directory, "path": array.concat(engine.path, ["env", index, "value"])} |
+	values := vllm.literals(engine)
+	some index, variable in object.get(engine.container, "env", [])
+	name := variable.name
+	name in watched
+	directory := values[name]
+	startswith(directory, "/")
+	not weights(engine, name, directory)
+]
+
+watched := {name |
+	some list in [["HOME"], catalogue.caches.temporary, catalogue.caches.variables, catalogue.caches.hub]
+	some name in list
+}
+
+weights(engine, name, directory) if {
+	name in catalogue.caches.hub
+	security.mount(engine, directory).volume.persistentVolumeClaim
+}
+
+# What holds when HOME or TMPDIR is not set: the image's home, which a mount may cover, and /tmp.
+default_places(engine) := array.concat(
+	[{"name": "HOME", "directory": "/", "path": array.concat(engine.path, ["env"])} |
+		not "HOME" in names(engine)
+		not home_mounted(engine)
+		not engine.container.envFrom
+	],
+	[{"name": "TMPDIR", "directory": catalogue.caches.temporary_default, "path": array.concat(engine.path, ["env"])} |
+		not engine.container.envFrom
+		every name in catalogue.caches.temporary {
+			not name in names(engine)
+		}
+	],
+)
+
+names(engine) := {variable.name | some variable in object.get(engine.container, "env", [])}
+
+home_mounted(engine) if {
+	some mount in engine.container.volumeMounts
+	some home in catalogue.caches.homes
+	security.below(mount.mountPath, home)
+}
+
+# The mount that all of them lie on, else the list of mounts.
+mounts_path(engine, found) := array.concat(engine.path, ["volumeMounts", index]) if {
+	indexes := {security.mount(engine, place.directory).index | some place in found}
+	count(indexes) == 1
+	every place in found {
+		security.mount(engine, place.directory)
+	}
+	some index in indexes
+} else := array.concat(engine.path, ["volumeMounts"])

@@ -1,0 +1,155 @@
+# Claims: enough access for every pod that mounts them, and someone who fills them.
+package lockgate.storage
+
+import data.lockgate.lib.objects
+import data.lockgate.lib.results
+import data.lockgate.lib.scaling
+import data.lockgate.lib.text
+import data.lockgate.lib.workloads
+import rego.v1
+
+shared_modes := {"ReadWriteMany", "ReadOnlyMany"}
+
+# METADATA
+# title: A claim that several pods mount is shared
+# description: >-
+#   ReadWriteOnce ties a claim to one node. The second replica, the pod of a rolling update or the preload
+#   Job beside the server then waits in ContainerCreating for ever. The storage class has to offer the mode.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
+# custom:
+#   id: PVC001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Set `accessModes` to [ReadWriteMany] and a `storageClassName` that lockgate.yaml lists under `storage.classes` with that mode.
+deny contains result if {
+	some claim in shared_claims
+	modes := object.get(claim.object, ["spec", "accessModes"], [])
+	not shared(modes)
+	result := results.finding("PVC001", claim.object, ["spec", "accessModes"], sprintf("a claim that up to %d pods mount wants ReadWriteMany or ReadOnlyMany, found %s (%s)", [
+		claim.pods,
+		text.list(modes),
+		claim.terms,
+	]))
+}
+
+deny contains result if {
+	classes := data.storage.classes
+	some claim in shared_claims
+	modes := object.get(claim.object, ["spec", "accessModes"], [])
+	shared(modes)
+	class := claim.object.spec.storageClassName
+	class != ""
+	some mode in [refused | some refused in modes; not refused in object.get(classes, class, [])]
+	result := results.finding("PVC001", claim.object, ["spec", "storageClassName"], sprintf("a claim that up to %d pods mount wants a storage class with %s, found '%s' with %s (%s)", [
+		claim.pods,
+		mode,
+		class,
+		text.list(object.get(classes, class, [])),
+		claim.terms,
+	]))
+}
+
+shared(modes) if {
+	some mode in modes
+	mode in shared_modes
+}
+
+# Claims that more than one pod mounts at the worst moment: {"object", "pods", "terms"}.
+shared_claims := [{"object": claim, "pods": pods, "terms": terms} |
+	some claim in objects.of_kind("PersistentVolumeClaim")
+	users := users_of(claim)
+	pods := sum([user.pods | some user in users])
+	pods > 1
+	terms := concat(", ", [sprintf("%s '%s' %d", [user.kind, user.name, user.pods]) | some user in users])
+]
+
+# Workloads that mount a claim, with the pods each can have at once. One whose number of pods only the
+# cluster knows counts as one.
+users_of(claim) := [{"kind": workload.object.kind, "name": objects.name(workload.object), "pods": peak_pods(workload)} |
+	some workload in workloads_of(claim)
+]
+
+workloads_of(claim) := [workload |
+	some workload in workloads.all
+	objects.namespace(workload.object) == objects.namespace(claim)
+	objects.name(claim) in claims(workload.pod)
+]
+
+claims(pod) := {volume.persistentVolumeClaim.claimName | some volume in pod.volumes}
+
+peak_pods(workload) := scaling.peak(controller, scaling.base_count(controller).count).pods if {
+	controller := scaling.controller_of(workload)
+} else := 1
+
+# METADATA
+# title: A claim that is only read has a writer
+# description: >-
+#   A fresh claim is empty. When every pod mounts it read-only, nothing ever puts the weights there, and an
+#   offline server finds no model at start.
+# custom:
+#   id: PVC002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Let a preload Job mount the claim without `readOnly`, or fill it by `dataSource` or a `volumeName`.
+deny contains result if {
+	some claim in objects.of_kind("PersistentVolumeClaim")
+	not filled(claim)
+	all_mounts := mounts_of(claim)
+	count(all_mounts) > 0
+	not writer(claim, all_mounts)
+	place := blame(claim, all_mounts)
+	result := results.finding("PVC002", place.object, place.path, sprintf("claim '%s' wants a writer (a Job with a writable mount, dataSource or volumeName), found %s", [
+		objects.name(claim),
+		readers_text(claim, all_mounts),
+	]))
+}
+
+filled(claim) if claim.spec.dataSource
+
+filled(claim) if claim.spec.dataSourceRef
+
+filled(claim) if claim.spec.volumeName
+
+writer(claim, all_mounts) if {
+	object.get(claim, ["spec", "accessModes"], []) != ["ReadOnlyMany"]
+	some mount in all_mounts
+	not mount.read_only
+}
+
+# Mounts of a claim by all containers: {"object", "read_only", "path" of what makes it read-only}.
+mounts_of(claim) := [mount |
+	some workload in workloads_of(claim)
+	id := workloads.id(workload)
+	some index, volume in workload.pod.volumes
+	volume.persistentVolumeClaim.claimName == objects.name(claim)
+	volume_path := array.concat(workload.path, ["volumes", index, "persistentVolumeClaim", "readOnly"])
+	some entry in workloads.containers
+	workloads.id(entry.workload) == id
+	some number, mounted in entry.container.volumeMounts
+	mounted.name == volume.name
+	mount_path := array.concat(entry.path, ["volumeMounts", number, "readOnly"])
+	mount := access(workload.object, volume, mounted, volume_path, mount_path)
+]
+
+access(obj, volume, mounted, volume_path, mount_path) := {"object": obj, "read_only": true, "path": volume_path} if {
+	volume.persistentVolumeClaim.readOnly == true
+} else := {"object": obj, "read_only": true, "path": mount_path} if {
+	mounted.readOnly == true
+} else := {"object": obj, "read_only": false, "path": mount_path}
+
+# A Job that mounts the claim was meant to write; else the claim itself lacks a writer.
+blame(claim, all_mounts) := places[0] if {
+	jobs := [mount |
+		some mount in all_mounts
+		mount.read_only
+		mount.object.kind in {"Job", "CronJob"}
+	]
+	modes := [{"object": claim, "path": ["spec", "accessModes"]} |
+		some mount in all_mounts
+		not mount.read_only
+	]
+	places := array.concat(array.concat(modes, jobs), [{"object": claim, "path": ["spec"]}])
+}
+
+readers_text(claim, all_mounts) := "access mode ReadOnlyMany only" if {
+	object.get(claim, ["spec", "accessModes"], []) == ["ReadOnlyMany"]
+} else := sprintf("read-only mounts in %s", [concat(", ", sort({sprintf("%s '%s'", [mount.object.kind, objects.name(mount.object)]) | some mount in all_mounts}))])
