@@ -51,6 +51,8 @@ def cached(marker: Path) -> bool:
 
 def download(model: str, revision: str, cache: Path) -> Path:
     """Return the folder of the snapshot after every file of it was downloaded."""
+    # Bars are noise in the log of a Job; the client reads this when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from huggingface_hub import snapshot_download
 
     # False keeps the hub client from looking for a token anywhere but in our environment.
