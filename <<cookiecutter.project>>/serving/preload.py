@@ -104,7 +104,8 @@ def main() -> int:
             return 1
         mark(marker, snapshot)
     except Exception as error:  # noqa: BLE001  # hub, network, disk: each says itself what it is
-        print(f"preload: {model}@{revision}: {type(error).__name__}: {error}", file=sys.stderr)
+        reason = " ".join(str(error).split())
+        print(f"preload: {model}@{revision}: {type(error).__name__}: {reason}", file=sys.stderr)
         return 1
     print(f"preload: {model}@{revision} is whole")
     return 0

@@ -223,11 +223,12 @@ def test_a_gated_model_without_token_fails_with_the_reason(hub: Hub, config: Pat
     assert not (cache / ".preload").exists()
 
 
-def test_an_unreachable_hub_fails_and_leaves_no_marker(config: Path, cache: Path) -> None:
-    done = preload(config, None, cache)
+def test_an_offline_client_fails_in_one_line_and_leaves_no_marker(hub: Hub, config: Path, cache: Path) -> None:
+    done = preload(config, hub, cache, HF_HUB_OFFLINE="1")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"preload: {MODEL}@{REVISION}: ")
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"preload: {MODEL}@{REVISION}: ")
+    assert hub.asked == []
     assert not (cache / ".preload").exists()
 
 
