@@ -1,0 +1,55 @@
+"""Files that only save time: in the user's cache folder, written whole or not at all.
+
+A cache that cannot be read or written is no error; the work is done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+KEPT = 24
+"""Files of one kind that stay; the ones unused for longest go first."""
+
+
+def folder() -> Path:
+    """The cache folder: `LOCKGATE_CACHE` when it is set, else the platform's place for caches."""
+    own = os.environ.get("LOCKGATE_CACHE")
+    if own:
+        return Path(own)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("lockgate"))
+
+
+def read(name: str) -> bytes | None:
+    """The content of the cached file `name`; None when there is none."""
+    try:
+        return (folder() / name).read_bytes()
+    except OSError:
+        return None
+
+
+def write(name: str, content: bytes) -> None:
+    """Stores `content` under `name`; older files with the same suffix make room."""
+    with contextlib.suppress(OSError):
+        place = folder()
+        place.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=place, prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            Path(temporary).replace(place / name)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _prune(place, Path(name).suffix)
+
+
+def _prune(place: Path, suffix: str) -> None:
+    """Removes the oldest files of one kind beyond `KEPT`."""
+    files = sorted(place.glob(f"*{suffix}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[KEPT:]:
+        file.unlink(missing_ok=True)

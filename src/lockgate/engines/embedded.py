@@ -1,0 +1,184 @@
+"""The embedded engine: rego-cpp by regopy; needs nothing installed.
+
+Compiling costs more than running, so the compiled bundle is kept in the user's cache under the
+digest of rules, catalogues, settings and engine version. Documents are evaluated in parallel: the
+library releases the GIL, and each thread has an interpreter and a bundle of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate import cache
+from lockgate.engines import PACKAGE, Evaluate, Outcome, base_documents, entry, outcomes
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lockgate.model import Json
+    from lockgate.rules import RuleSet
+
+_ENTRYPOINT = f"{PACKAGE}/outcome"
+_POSITION = re.compile(r"\(error \d*:?[^|\n]*\|(\d+)\|\d+\s*\(errormsg (?:\d+:)?([^\n]*)\)")
+_ERROR = re.compile(r"\(errormsg (?:\d+:)?([^\n]*)\)")
+_MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
+
+
+@contextmanager
+def session(ruleset: RuleSet, settings: Mapping[str, Json], _server: str) -> Iterator[Evaluate]:
+    """A function that evaluates documents in this process.
+
+    Raises:
+        LockgateError: regopy cannot be loaded, or a module has an error (with file and line).
+    """
+    regopy = _library()
+    with _compiled(regopy, ruleset, settings) as bundle:
+        workers = _Workers(regopy, bundle, ruleset)
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+
+            def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
+                if len(documents) == 1:
+                    return outcomes([workers.run(documents[0])])
+                return outcomes(pool.map(workers.run, documents))
+
+            yield evaluate
+
+
+def _library() -> Any:
+    try:
+        import regopy
+        import regopy.rego_shared
+    except Exception as error:
+        msg = f"the embedded engine cannot be loaded: {error}"
+        raise LockgateError(msg, "install `regopy`, or run with --engine opa") from error
+    return regopy
+
+
+@contextmanager
+def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json]) -> Iterator[Path]:
+    """The file of the compiled bundle: cached, or in a temporary folder if nothing can be cached."""
+    name = f"{_digest(ruleset, settings)}.rbb"
+    cached = cache.folder() / name
+    if cached.is_file():
+        with suppress(OSError):
+            os.utime(cached)
+        yield cached
+        return
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        fresh = Path(folder, name)
+        _compile(regopy, ruleset, settings, fresh)
+        cache.write(name, fresh.read_bytes())
+        yield fresh
+
+
+def _digest(ruleset: RuleSet, settings: Mapping[str, Json]) -> str:
+    from importlib.metadata import version
+
+    parts = (ruleset.digest, version("regopy"), entry(ruleset), json.dumps(settings, sort_keys=True))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _compile(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], target: Path) -> None:
+    """Compiles modules and data into the file `target`."""
+    interpreter = _interpreter(regopy)
+    for name, text in ruleset.modules:
+        try:
+            interpreter.add_module(name, text)
+        except regopy.RegoError as error:
+            raise _syntax_error(name, text, str(error)) from error
+    try:
+        interpreter.add_module("entry.rego", entry(ruleset))
+        interpreter.add_data_json(json.dumps(base_documents(ruleset, settings), ensure_ascii=False))
+        bundle = interpreter.build(None, [_ENTRYPOINT])
+        if not bundle.ok():
+            raise _failure(ruleset, str(bundle.node()))
+        interpreter.save_bundle(str(target), bundle, regopy.BundleFormat.Binary)
+    except regopy.RegoError as error:
+        raise _failure(ruleset, str(error)) from error
+
+
+def _interpreter(regopy: Any) -> Any:
+    """An interpreter that keeps its complaints to itself; they are raised, not printed."""
+    interpreter = regopy.Interpreter()
+    interpreter.log_level = regopy.rego_shared.LogLevel.NONE
+    return interpreter
+
+
+class _Workers:
+    """One interpreter with one loaded bundle for each thread that comes."""
+
+    def __init__(self, regopy: Any, bundle: Path, ruleset: RuleSet) -> None:
+        self._regopy = regopy
+        self._bundle = bundle
+        self._ruleset = ruleset
+        self._local = threading.local()
+
+    def run(self, document: Mapping[str, Json]) -> Json:
+        """The value of `outcome` for one document."""
+        interpreter, bundle = self._mine()
+        try:
+            # As a term and not as values: values would go in without their escapes.
+            interpreter.set_input_term(json.dumps(document, ensure_ascii=False))
+            text = self._query(interpreter, bundle)
+        except self._regopy.RegoError as error:
+            raise _failure(self._ruleset, str(error)) from error
+        try:
+            # Not strict: some builtins give strings with plain line ends.
+            return json.loads(text, strict=False)["expressions"][0]
+        except (ValueError, KeyError, IndexError) as error:
+            raise _failure(self._ruleset, text) from error
+
+    def _mine(self) -> tuple[Any, Any]:
+        if not hasattr(self._local, "pair"):
+            interpreter = _interpreter(self._regopy)
+            binary = self._regopy.BundleFormat.Binary
+            self._local.pair = (interpreter, interpreter.load_bundle(str(self._bundle), binary))
+        pair: tuple[Any, Any] = self._local.pair
+        return pair
+
+    def _query(self, interpreter: Any, bundle: Any) -> str:
+        """The answer's text; regopy's own `Output` would parse it twice, and fails on errors."""
+        shared = self._regopy.rego_shared
+        answer = shared.rego_bundle_query_entrypoint(interpreter._impl, bundle._impl, _ENTRYPOINT)
+        try:
+            return str(shared.rego_output_string(answer))
+        finally:
+            shared.rego_free_output(answer)
+
+
+def _syntax_error(name: str, text: str, detail: str) -> LockgateError:
+    """The error tree of one module as `file:line: message`."""
+    match = _POSITION.search(detail)
+    line = text.encode().count(b"\n", 0, int(match[1])) + 1 if match else 1
+    problem = match[2] if match else detail.strip().splitlines()[0]
+    return LockgateError(f"{name}:{line}: {problem}", "mend the Rego at that line; `opa check` says more")
+
+
+def _failure(ruleset: RuleSet, detail: str) -> LockgateError:
+    """An error that carries no place; the modules are searched for what it names."""
+    match = _ERROR.search(detail)
+    problem = (match[1] if match else detail.strip()[:200]).strip()
+    missing = _MISSING.search(problem)
+    place = _first_use(ruleset, missing[1]) if missing else ""
+    hint = "`opa check --strict` on the policies folder, or --engine opa, says where"
+    return LockgateError(f"{place}{problem or 'the rules could not be evaluated'}", hint)
+
+
+def _first_use(ruleset: RuleSet, function: str) -> str:
+    """`file:line: ` of the first call of `function`, empty when it is not found."""
+    call = re.compile(rf"\b{re.escape(function)}\(")
+    for name, text in ruleset.modules:
+        match = call.search(text)
+        if match:
+            return f"{name}:{text.count(chr(10), 0, match.start()) + 1}: "
+    return ""

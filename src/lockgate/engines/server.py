@@ -1,0 +1,166 @@
+"""An OPA server by opa-python-client: rules go there under a private name and are taken back.
+
+The server may hold other teams' policies, so every package and every `data` reference of ours is
+moved below one package with a random name before it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lockgate.engines import (
+    PACKAGE,
+    Evaluate,
+    Outcome,
+    base_documents,
+    batch_entry,
+    entry,
+    outcomes,
+)
+from lockgate.engines.opa import MINIMUM, error_from
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lockgate.model import Json
+    from lockgate.rules import RuleSet
+
+_SECONDS = 60
+# Strings and comments are matched first so that a `data` inside them stays as it is.
+_TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|(?<![\w.])data\b(?!\s*:[^=])')
+_PACKAGE_LINE = re.compile(r"^package[ \t]+", re.MULTILINE)
+_USED = re.compile(r"\bdata\.([A-Za-z_][\w.]*)")
+
+
+@contextmanager
+def session(ruleset: RuleSet, settings: Mapping[str, Json], server: str) -> Iterator[Evaluate]:
+    """A function that evaluates documents on the OPA server at `server`.
+
+    Raises:
+        LockgateError: No URL, nobody answers there, an OPA before 1.0, or a module has an error.
+    """
+    client = _connect(server)
+    prefix = f"lockgate_{secrets.token_hex(8)}"
+    pushed: list[str] = []
+    try:
+        _push(client, server, prefix, ruleset, pushed)
+        _call(server, client.update_or_create_data, base_documents(ruleset, settings), prefix)
+
+        def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
+            return outcomes(_query(client, server, prefix, documents))
+
+        yield evaluate
+    finally:
+        _remove(client, prefix, pushed)
+        client.close_connection()
+
+
+def _connect(server: str) -> Any:
+    """A client of a server that answered and is new enough."""
+    url = urlsplit(server)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        msg = f"wanted the OPA server's URL like 'http://localhost:8181', found {server!r}"
+        raise LockgateError(msg, "name it with --opa-url")
+    from opa_client.opa import OpaClient
+
+    port = url.port or (443 if url.scheme == "https" else 8181)
+    client = OpaClient(host=url.hostname, port=port, ssl=url.scheme == "https", retries=0, timeout=_SECONDS)
+    answer = _call(server, client.ad_hoc_query, "version := opa.runtime().version")
+    rows = answer.get("result") or [{}]
+    version = str(rows[0].get("version", ""))
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if not found or (int(found[1]), int(found[2])) < MINIMUM:
+        msg = f"the server at {server} is OPA {version or 'of unknown version'}; wanted 1.0 or newer"
+        raise LockgateError(msg, "use a newer server, or leave --engine out")
+    return client
+
+
+def _push(client: Any, server: str, prefix: str, ruleset: RuleSet, pushed: list[str]) -> None:
+    """Sends the modules, the used ones before their users: OPA compiles at each."""
+    for name, text in _ordered((*ruleset.modules, ("entry.rego", entry(ruleset)), ("batch.rego", batch_entry()))):
+        endpoint = f"{prefix}/{name}"
+        pushed.append(endpoint)
+        _call(server, client.update_policy_from_string, private(text, prefix), endpoint, rego_compat=False)
+
+
+def private(text: str, prefix: str) -> str:
+    """A module below the package `prefix`; lines stay where they are."""
+    moved = _TOKENS.sub(lambda token: f"data.{prefix}" if token[0] == "data" else token[0], text)
+    return _PACKAGE_LINE.sub(f"package {prefix}.", moved, count=1)
+
+
+def _ordered(modules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Modules so that each comes after those whose packages it names."""
+    packages: dict[str, list[str]] = {}
+    texts = dict(modules)
+    for name, text in modules:
+        head = re.search(r"^package[ \t]+([\w.]+)", text, re.MULTILINE)
+        packages.setdefault(head[1] if head else "", []).append(name)
+    done: dict[str, str] = {}
+    entered: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in entered:
+            return
+        entered.add(name)
+        for used in _USED.findall(texts[name]):
+            for package, members in packages.items():
+                if package and f"{used}.".startswith(f"{package}."):
+                    for member in members:
+                        visit(member)
+        done[name] = texts[name]
+
+    for name, _ in modules:
+        visit(name)
+    return list(done.items())
+
+
+def _query(client: Any, server: str, prefix: str, documents: Sequence[Mapping[str, Json]]) -> list[Json]:
+    package = f"{prefix}.{PACKAGE}_batch"
+    answer = _call(server, client.query_rule, {"documents": list(documents)}, package, "outcomes")
+    values: list[Json] = answer.get("result", [])
+    if len(values) != len(documents):
+        msg = f"the OPA server answered for {len(values)} of {len(documents)} documents"
+        raise LockgateError(msg, "a rule or fact that is needed is undefined; try `opa check --strict`")
+    return values
+
+
+def _call(server: str, method: Any, *arguments: Any, **options: Any) -> Any:
+    """One request; what goes wrong becomes one line."""
+    import requests
+    from opa_client.errors import RegoParseError
+
+    try:
+        return method(*arguments, **options)
+    except RegoParseError as error:
+        raise _rego_error(error.errors, str(error)) from error
+    except requests.HTTPError as error:
+        with suppress(ValueError):
+            body = error.response.json()
+            raise _rego_error(body.get("errors") or [], str(body.get("message", body))) from error
+        msg = f"the server at {server} answered {error.response.status_code}, which OPA does not"
+        raise LockgateError(msg, "check the URL of the OPA server") from error
+    except (requests.RequestException, ValueError) as error:
+        msg = f"no OPA server answers at {server}"
+        raise LockgateError(msg, "start one with `opa run --server`, or leave --engine out") from error
+
+
+def _rego_error(errors: Sequence[Mapping[str, Json]], detail: str) -> LockgateError:
+    """OPA's errors with our own names again."""
+    plain = re.sub(r"lockgate_[0-9a-f]{16}[./]", "", json.dumps(list(errors)))
+    return error_from(json.loads(plain), detail, "")
+
+
+def _remove(client: Any, prefix: str, pushed: Sequence[str]) -> None:
+    """Takes everything back, users before the used; what fails here must not hide a first error."""
+    for endpoint in reversed(pushed):
+        with suppress(Exception):
+            client.delete_policy(endpoint)
+    with suppress(Exception):
+        client.delete_data(prefix)

@@ -1,0 +1,373 @@
+"""Stage 4: rendered environments and rules in, violations out.
+
+One document per environment, then one for the repository, made of what the rules computed for the
+environments. A result of the wrong shape is an error that names the rule's file: a rule that
+cannot be read must not pass for a rule that found nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from lockgate import engines
+from lockgate.errors import LockgateError
+from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lockgate.engines import Outcome
+    from lockgate.rules import RuleSet
+    from lockgate.settings import Settings
+
+_REQUIRED = {"id": str, "msg": str, "object": dict, "path": list}
+_OPTIONAL = {"also": list, "severity": str, "environments": list}
+_REF_KEYS = {"apiVersion", "kind", "namespace", "name"}
+
+# Where lib/workloads.rego finds pod specs.
+_KNOWN_SHAPES = (
+    ("spec", "template", "spec"),
+    ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("spec", "jobTargetRef", "template", "spec"),
+    ("spec", "leaderWorkerTemplate", "leaderTemplate", "spec"),
+    ("spec", "leaderWorkerTemplate", "workerTemplate", "spec"),
+    ("spec", "predictor"),
+)
+# Kinds whose pods have no list of containers in the object: a controller writes it.
+_HIDDEN_PODS = {
+    ("ray.io", "RayCluster"),
+    ("ray.io", "RayJob"),
+    ("ray.io", "RayService"),
+    ("serving.kserve.io", "InferenceService"),
+    ("serving.kserve.io", "LLMInferenceService"),
+    ("production-stack.vllm.ai", "VLLMRuntime"),
+}
+# These speak of containers without holding any.
+_POLICY_GROUPS = ("apiextensions.k8s.io", "constraints.gatekeeper.sh", "kyverno.io", "templates.gatekeeper.sh")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the rules said about the whole repository.
+
+    Attributes:
+        violations: In a fixed order; those of levels at which their rule is off are left out.
+        not_covered: Objects that hold pods which no rule reads, each `Kind/name (environment)`.
+    """
+
+    violations: tuple[Violation, ...]
+    not_covered: tuple[str, ...]
+
+
+def evaluate(  # the stage's whole input
+    ruleset: RuleSet,
+    settings: Settings,
+    renderings: Sequence[Rendering],
+    kustomize: Mapping[str, Json],
+    today: date,
+    *,
+    engine: str = "embedded",
+    server: str = "",
+) -> Evaluation:
+    """Runs every rule on every environment and on the repository.
+
+    Args:
+        ruleset: The rules.
+        settings: The team's numbers; rules see them as `data`.
+        renderings: The environments to check.
+        kustomize: `input.kustomize` by environment; absent ones have no entries.
+        today: Decides how many days an exemption has left.
+        engine: One of `lockgate.engines.ENGINES`.
+        server: URL for the engine `server`.
+
+    Raises:
+        LockgateError: The engine failed, or a rule returned something else than a result.
+    """
+    documents = [environment_document(r, kustomize.get(r.overlay.environment)) for r in renderings]
+    with engines.session(engine, ruleset, settings.data(), server) as run:
+        outcomes = run(documents)
+        found = [
+            violation
+            for rendering, outcome in zip(renderings, outcomes, strict=True)
+            for violation in _of_environment(ruleset, rendering, outcome)
+        ]
+        facts = {r.overlay.environment: o.facts for r, o in zip(renderings, outcomes, strict=True)}
+        found += _of_repository(ruleset, settings, facts, found, today, run)
+    return Evaluation(tuple(found), tuple(_not_covered(renderings, facts)))
+
+
+def environment_document(rendering: Rendering, kustomize: Json = None) -> dict[str, Json]:
+    """The document that rules see for one environment."""
+    return {
+        "environment": rendering.overlay.environment,
+        "objects": list(rendering.objects),
+        "kustomize": kustomize or {"entries": [], "generators": []},
+    }
+
+
+def repository_document(
+    settings: Settings,
+    facts: Mapping[str, Mapping[str, Json]],
+    used: set[int],
+    today: date,
+) -> dict[str, Json]:
+    """The document that rules see for the repository as a whole.
+
+    Args:
+        settings: The team's numbers.
+        facts: What was computed for each checked environment.
+        used: Indexes of the exemptions that match something.
+        today: Decides the days left.
+    """
+    environments = {
+        name: {
+            "level": settings.level(name),
+            "overlay": settings.environments[name].overlay,
+            "cluster": settings.environments[name].cluster,
+            "pool": settings.environments[name].pool,
+            "facts": dict(computed),
+        }
+        for name, computed in facts.items()
+    }
+    exemptions = [
+        {
+            "index": exemption.index,
+            "rule": exemption.rule,
+            "object": exemption.object,
+            "environments": list(exemption.environments),
+            "reason": exemption.reason,
+            "owner": exemption.owner,
+            "expires": exemption.expires,
+            "days_left": days_left(exemption, today),
+            "used": exemption.index in used or not _checked(exemption, settings, facts),
+        }
+        for exemption in settings.exempted()
+    ]
+    return {"repository": {"environments": environments, "exemptions": exemptions}}
+
+
+def days_left(exemption: Exemption, today: date) -> int | None:
+    """Days until an exemption ends, 0 on its last day; None when it says no date."""
+    try:
+        return (date.fromisoformat(exemption.expires) - today).days
+    except ValueError:
+        return None
+
+
+def covers(exemption: Exemption, rule: str, ref: ObjectRef, environment: str) -> bool:
+    """Whether an exemption speaks of this rule, object and environment; its date is not asked."""
+    if exemption.rule != rule or exemption.object not in {str(ref), f"{ref.kind}/{plain_name(ref)}"}:
+        return False
+    return not exemption.environments or environment in exemption.environments
+
+
+def plain_name(ref: ObjectRef) -> str:
+    """A generated object's name without kustomize's hash; any other name as it is."""
+    stem, _, suffix = ref.name.rpartition("-")
+    if ref.kind in {"ConfigMap", "Secret"} and stem and len(suffix) == _HASH_LENGTH:
+        return stem if set(suffix) <= _HASH_LETTERS else ref.name
+    return ref.name
+
+
+_HASH_LENGTH = 10
+_HASH_LETTERS = set("2456789bcdfghkmt")
+"""kustomize writes its hashes in these only, so that they spell no word."""
+
+
+def _checked(exemption: Exemption, settings: Settings, facts: Mapping[str, object]) -> bool:
+    """Whether the run looks at all of an exemption's environments; if not, its use is not known."""
+    return set(exemption.environments or settings.environments) <= set(facts)
+
+
+def _of_environment(ruleset: RuleSet, rendering: Rendering, outcome: Outcome) -> Iterator[Violation]:
+    overlay = rendering.overlay
+    for violation in violations(ruleset, outcome, overlay.environment):
+        if overlay.level in ruleset.rules[violation.rule].severity:
+            yield violation
+
+
+def _of_repository(
+    ruleset: RuleSet,
+    settings: Settings,
+    facts: Mapping[str, Mapping[str, Json]],
+    found: Sequence[Violation],
+    today: date,
+    run: engines.Evaluate,
+) -> list[Violation]:
+    """Violations of the repository; asked twice when one of them makes an exemption a used one."""
+    checked = list(facts)
+    used = _used(settings, found, checked)
+    while True:
+        [outcome] = run([repository_document(settings, facts, used, today)])
+        result = [
+            violation
+            for violation in violations(ruleset, outcome, "")
+            if _on_somewhere(ruleset, settings, violation, checked)
+        ]
+        more = used | _used(settings, result, checked)
+        if more == used:
+            return result
+        used = more
+
+
+def _used(settings: Settings, found: Sequence[Violation], checked: Sequence[str]) -> set[int]:
+    """Indexes of the exemptions that cover at least one violation."""
+    return {
+        exemption.index
+        for exemption in settings.exempted()
+        for violation in found
+        for environment in environments_of(violation, checked)
+        if covers(exemption, violation.rule, violation.object, environment)
+    }
+
+
+def environments_of(violation: Violation, checked: Sequence[str]) -> tuple[str, ...]:
+    """The environments that a violation concerns, in the settings' order."""
+    if violation.environment:
+        return (violation.environment,)
+    named = violation.environments or tuple(checked)
+    return tuple(name for name in checked if name in named)
+
+
+def _on_somewhere(ruleset: RuleSet, settings: Settings, violation: Violation, checked: Sequence[str]) -> bool:
+    levels = {settings.level(name) for name in environments_of(violation, checked)}
+    return bool(levels & set(ruleset.rules[violation.rule].severity))
+
+
+def violations(ruleset: RuleSet, outcome: Outcome, environment: str) -> Iterator[Violation]:
+    """The raw results of one document, checked and typed.
+
+    Raises:
+        LockgateError: A result lacks a key, has one of the wrong type, or an unknown rule id.
+    """
+    for package, file in ruleset.packages.items():
+        results = outcome.results.get(package)
+        if not isinstance(results, list):
+            msg = f"{file}: deny gave {_shown(results)}; wanted a set of results"
+            raise LockgateError(msg, "write `deny contains result if ...`")
+        for raw in results:
+            problem = _problem(raw, ruleset, file)
+            if problem:
+                msg = f"{file}: a result {problem}: {_shown(raw)}"
+                raise LockgateError(msg, "results come from lib/results.finding(id, object, path, msg)")
+            yield _violation(raw, environment)
+
+
+def _problem(raw: Json, ruleset: RuleSet, file: str) -> str:
+    """What is wrong with a raw result; empty when nothing is."""
+    if not isinstance(raw, dict):
+        return "is no object"
+    for key, kind in _REQUIRED.items():
+        if not isinstance(raw.get(key), kind):
+            return f"lacks {key!r}" if key not in raw else f"has {key!r} of the wrong type"
+    for key in raw.keys() - _REQUIRED:
+        if not isinstance(raw[key], _OPTIONAL.get(key, ())):
+            return f"has {key!r} of the wrong type" if key in _OPTIONAL else f"has the unknown key {key!r}"
+    rule = ruleset.rules.get(raw["id"])
+    if rule is None or rule.file != file:
+        return f"has the id {raw['id']!r}, which no METADATA in this file gives"
+    return _value_problem(raw)
+
+
+def _value_problem(raw: Mapping[str, Json]) -> str:
+    """What is wrong with the values of a result whose keys are right."""
+    if raw.get("severity", "error") not in {"error", "warning", "note"}:
+        return f"has the severity {raw['severity']!r}"
+    if "\n" in raw["msg"]:
+        return "has a message of several lines"
+    places = [raw, *raw.get("also", [])]
+    return "" if all(map(_is_place, places)) else "names an object or path of the wrong shape"
+
+
+def _is_place(place: Json) -> bool:
+    """Whether `object` and `path` are what they should be."""
+    if not isinstance(place, dict):
+        return False
+    ref, path = place.get("object"), place.get("path")
+    if not isinstance(ref, dict) or set(ref) != _REF_KEYS or not isinstance(path, list):
+        return False
+    steps = all(isinstance(step, str | int) and not isinstance(step, bool) for step in path)
+    return steps and all(isinstance(value, str) for value in ref.values())
+
+
+def _violation(raw: Mapping[str, Json], environment: str) -> Violation:
+    also = tuple((_ref(place["object"]), _path(place)) for place in raw.get("also", []))
+    return Violation(
+        rule=raw["id"],
+        message=raw["msg"],
+        object=_ref(raw["object"]),
+        path=_path(raw),
+        also=also,
+        environment=environment,
+        environments=tuple(raw.get("environments", ())),
+        severity=Severity.named(raw["severity"]) if "severity" in raw else None,
+    )
+
+
+def _ref(raw: Mapping[str, str]) -> ObjectRef:
+    return ObjectRef(raw["kind"], raw["name"], raw["namespace"], raw["apiVersion"])
+
+
+def _path(place: Mapping[str, Json]) -> Path:
+    return tuple(place["path"])
+
+
+def _shown(value: Json) -> str:
+    """A value for an error message, not longer than a line."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+_SHOWN = 160
+
+
+def _not_covered(renderings: Sequence[Rendering], facts: Mapping[str, Mapping[str, Json]]) -> Iterator[str]:
+    """Objects that hold pods which no rule reads, in the order of environments and objects."""
+    for rendering in renderings:
+        environment = rendering.overlay.environment
+        said = {(ref["kind"], ref["name"]) for ref in facts[environment].get("not_covered", [])}
+        for obj in rendering.objects:
+            kind, name = str(obj.get("kind")), str((obj.get("metadata") or {}).get("name"))
+            if (kind, name) in said or holds_unread_pods(obj):
+                yield f"{kind}/{name} ({environment})"
+
+
+def holds_unread_pods(obj: Mapping[str, Json]) -> bool:
+    """Whether an object holds pods at a place that the rules do not know."""
+    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
+    if group in _POLICY_GROUPS:
+        return False
+    if (group, obj.get("kind")) in _HIDDEN_PODS and not _lists_containers(_at(obj, _KNOWN_SHAPES[-1])):
+        return True
+    known: set[tuple[str, ...]] = set(_KNOWN_SHAPES)
+    if obj.get("kind") == "Pod":
+        known.add(("spec",))
+    return any(path not in known for path in _pod_specs(obj.get("spec"), ("spec",)))
+
+
+def _at(value: Json, path: Sequence[str]) -> Json:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _lists_containers(value: Json) -> bool:
+    """Whether a value looks like a pod spec: its containers have names, and images or commands."""
+    containers = value.get("containers") if isinstance(value, dict) else None
+    return isinstance(containers, list) and any(
+        isinstance(one, dict) and "name" in one and one.keys() & {"image", "command", "args"} for one in containers
+    )
+
+
+def _pod_specs(value: Json, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Paths of everything below `value` that looks like a pod spec; list indexes are left out."""
+    if isinstance(value, dict):
+        if _lists_containers(value):
+            yield path
+        for key, item in value.items():
+            yield from _pod_specs(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _pod_specs(item, path)

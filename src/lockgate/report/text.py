@@ -1,0 +1,149 @@
+"""The report for a person: each finding with its source line, a caret and what to write instead.
+
+The same text with colours on a terminal and without them in a pipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, TextIO, TypeAlias
+
+from lockgate import credentials
+from lockgate.model import Finding, Location, Report, Severity
+from lockgate.report.json import summary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_Line: TypeAlias = Sequence[tuple[str, str]]
+"""Pieces of one line: text and style."""
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
+_WIDEST = 200
+"""Characters of a source line that are shown: a minified file must not fill the screen."""
+
+
+def write(report: Report, stream: TextIO, root: Path) -> None:
+    """Writes `report` as text, with colours when `stream` is a terminal."""
+    lines = _lines(report, root)
+    if not stream.isatty():
+        stream.writelines("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(Text.assemble(*line))
+
+
+def _lines(report: Report, root: Path) -> Iterator[_Line]:
+    source = _Source(root)
+    for finding in report.open:
+        yield from _finding(finding, report, source)
+        yield []
+    yield from _exempted([f for f in report.findings if f.exemption is not None])
+    yield from _not_covered(report.not_covered)
+    yield _summary(report)
+
+
+def _finding(finding: Finding, report: Report, source: _Source) -> Iterator[_Line]:
+    rule = report.rules[finding.rule]
+    style = _STYLES[finding.severity]
+    yield [
+        (_place(finding.location), "bold"),
+        (": ", ""),
+        (str(finding.severity), style),
+        (f" {finding.rule} ", "bold"),
+        (_printable(credentials.mask(finding.message)), ""),
+    ]
+    yield from source.excerpt(finding, style)
+    yield _field("in", f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
+    if finding.related:
+        yield _field("see", ", ".join(map(str, finding.related)))
+    yield _field("fix", rule.remediation)
+    yield _field("docs", f"lockgate explain {finding.rule}")
+
+
+def _place(location: Location) -> str:
+    return f"{location}:{location.column}" if location.column else str(location)
+
+
+def _field(name: str, value: str) -> _Line:
+    return [(f"  {name}: ", "cyan"), (_printable(value), "")]
+
+
+class _Source:
+    """Source lines of the repository, each file read once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._read = cache(self._read_file)
+
+    def excerpt(self, finding: Finding, style: str) -> Iterator[_Line]:
+        """The source line with a caret below its column; nothing when it cannot be read."""
+        location = finding.location
+        lines = self._read(location.file)
+        if not 0 < location.line <= len(lines):
+            return
+        raw = lines[location.line - 1]
+        # What a secrets rule points at is a secret: logs of CI are read by many.
+        shown = credentials.mask_values(raw) if finding.rule.startswith("KEY") else raw
+        number = f"{location.line:>6} | "
+        yield [(number, "dim"), (_printable(credentials.mask(shown))[:_WIDEST], "")]
+        if 0 < location.column <= min(len(raw) + 1, _WIDEST):
+            indent = " " * (len(number) - 2) + "| " + " " * (location.column - 1)
+            yield [(indent, "dim"), ("^", style)]
+
+    def _read_file(self, file: str) -> tuple[str, ...]:
+        try:
+            text = (self._root / file).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ()
+        return tuple(text.split("\n"))
+
+
+def _printable(text: str) -> str:
+    """Text without control characters, which could rewrite a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _exempted(findings: Sequence[Finding]) -> Iterator[_Line]:
+    if not findings:
+        return
+    yield [("exempted:", "bold")]
+    for finding in findings:
+        exemption = finding.exemption
+        if exemption is not None:
+            where = f"{finding.location} ({', '.join(finding.environments)})"
+            why = f"until {exemption.expires}, {exemption.owner}: {exemption.reason}"
+            yield [(f"  {finding.rule} ", "bold"), (f"{where} {_printable(why)}", "dim")]
+    yield []
+
+
+def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
+    if objects:
+        yield [("not covered", "bold"), (" (they hold pods that no rule reads):", "")]
+        yield from ([(f"  {_printable(name)}", "")] for name in objects)
+        yield []
+
+
+def _summary(report: Report) -> _Line:
+    counts = summary(report)
+    checked = ", ".join(_count(counts, name) for name in ("environments", "objects", "rules"))
+    found = ", ".join(_count(counts, name) for name in ("errors", "warnings", "notes") if counts[name])
+    more = "".join(f", {counts[name]} {name.replace('_', ' ')}" for name in ("exempted", "not_covered") if counts[name])
+    style = "bold red" if counts["errors"] else "bold yellow" if found else "bold green"
+    how = ", ".join(filter(None, (report.renderer, report.engine)))
+    return [
+        (f"{checked}: ", ""),
+        (found or "no findings", style),
+        (more, ""),
+        (f" ({how})" if how else "", "dim"),
+    ]
+
+
+def _count(counts: Mapping[str, int], name: str) -> str:
+    number = counts[name]
+    return f"{number} {name.removesuffix('s') if number == 1 else name}"
