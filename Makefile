@@ -15,5 +15,5 @@ help: ## list these commands
 try: ## install Lockgate, write a repository with the default answers into DIR and gate it
 	@cd "$(PWD)" && '$(PYTHON)' '$(ROOT)/tools/make.py' try '$(DIR)'
 
-test: ## run every test: lint, types, policies, tests, template, package; SESSION=NAME for one
+test: ## run every test: lint, types, policies, tests; SESSION=NAME for one of them
 	@'$(PYTHON)' '$(ROOT)/tools/make.py' test $(SESSION)
