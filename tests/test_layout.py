@@ -26,23 +26,26 @@ MEDIAN_FUNCTION = 12  # lines, not reached
 
 # A part is a module of the package or a folder of it; a part may import itself.
 GROUND = {"lockgate", "errors", "model", "settings"}  # "lockgate" is the package itself: its version
-SHARED = {"progress", "resources", "yamltext"}  # helpers without a stage's knowledge
+SHARED = {"cache", "credentials", "progress", "resources", "yamltext"}  # helpers without a stage's knowledge
 STAGES = {"discover", "render", "trace", "evaluate", "report"}
 ALLOWED: dict[str, set[str]] = {
     "lockgate": set(),
     "errors": set(),
     "model": set(),
+    "cache": {"lockgate", "errors"},
+    "credentials": {"resources"},
     "progress": set(),
     "resources": {"errors"},
     "yamltext": {"errors", "model"},
     "settings": {"errors", "model", "yamltext"},
     "rules": GROUND | SHARED,
-    "engines": GROUND | SHARED,
+    "engines": GROUND | SHARED | {"rules"},
     **dict.fromkeys(STAGES, GROUND | SHARED),
     "evaluate": GROUND | SHARED | {"engines", "rules"},
+    "blame": GROUND | SHARED | {"evaluate"},
     "generate": GROUND | SHARED,
     "secrets": GROUND | SHARED,
-    "pipeline": GROUND | SHARED | STAGES | {"rules"},
+    "pipeline": GROUND | SHARED | STAGES | {"blame", "engines", "rules"},
     "commands": GROUND | SHARED | {"pipeline", "generate", "report", "rules", "secrets"},
     "testing": GROUND | SHARED | STAGES | {"pipeline", "rules", "generate"},
     "cli": {"lockgate", "errors", "commands"},
