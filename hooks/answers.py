@@ -33,6 +33,8 @@ OVERHEAD_GIB = 2
 KV_BYTES = 2
 SPARE_DISK = 1.2
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# What YAML 1.1 takes for true, false or nothing where a name is meant.
+YAML_WORDS = {"false", "n", "no", "null", "off", "on", "true", "y", "yes"}
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 STORAGE = re.compile(r"([1-9][0-9]*)(Gi|Ti|G|T)")
 STORAGE_UNITS = {"Gi": 2**30, "Ti": 2**40, "G": 10**9, "T": 10**12}
@@ -104,6 +106,10 @@ def names(answers: Entry) -> Iterator[str]:
     rule = "a DNS-1123 label: lower-case letters, digits and '-', a letter or digit at both ends"
     if not LABEL.fullmatch(project):
         yield f"project must be {rule}; found {project!r}"
+    elif not project[0].isalpha():
+        yield f"project must start with a letter, since a Service is named after it; found {project!r}"
+    elif project in YAML_WORDS:
+        yield f"project must not be a word that YAML reads as true, false or null; found {project!r}"
     elif len(project) > longest:
         yield (
             f"project may have {longest} characters, since {LONGEST_SUFFIX!r} is added to it; "
