@@ -30,6 +30,25 @@ if TYPE_CHECKING:
 Context = dict[str, Any]
 
 
+def generate(target: Path, given: Mapping[str, str]) -> int:
+    """Writes a repository without asking: given answers, else defaults.
+
+    Args:
+        target: Where to; its name is the project's when `given` has none.
+        given: Answers by question.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        LockgateError: An answer fits no question, cannot work, or the target cannot be written.
+    """
+    answers = {"project": target.name, **given}
+    context = ask(accept({key: (value, key) for key, value in answers.items()}), interactive=False)
+    refuse(context)
+    return write(context, target)
+
+
 def questions(root: Path) -> Context:
     """Question -> default, a list for a choice, in the order in which they are asked.
 
