@@ -122,3 +122,10 @@ def bench(session: nox.Session) -> None:
     """Time the gate against the shell loop that it replaces."""
     develop(session)
     run(session, "python", "benchmarks/check_vs_shell.py", *session.posargs, path=pinned(session))
+
+
+@nox.session
+def readme(session: nox.Session) -> None:
+    """Write the example of README.md from a real run."""
+    develop(session)
+    run(session, "python", "tools/readme_example.py")
