@@ -1,0 +1,159 @@
+"""Findings get their line here: a field of a rendered object -> the file and line that wrote it.
+
+The build of an overlay is replayed over its sources, in kustomize's order, without kustomize and
+without touching a file. Every value of the replayed objects knows where it was written, what it
+replaced and what removed a field, so that a path in a rendered object leads to the line to change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from lockgate import model
+from lockgate.errors import LockgateError
+from lockgate.model import Json, Location, ObjectRef, Overlay
+from lockgate.trace.build import build
+from lockgate.trace.files import Sources
+from lockgate.trace.identity import Resource
+from lockgate.trace.source import Node
+from lockgate.trace.state import State
+from lockgate.trace.walk import Found, follow, locations
+
+__all__ = ["Sources", "Trace", "check_sources"]
+
+FILE_KINDS = frozenset({"Kustomization", "Settings"})
+"""Kinds of references that name a file of the repository instead of an object."""
+
+
+def check_sources(root: Path, overlay: Overlay, sources: Sources | None = None) -> None:
+    """Find what keeps an overlay from being built, where a file and a line can be named for it.
+
+    Args:
+        root: Folder of the repository.
+        overlay: Which overlay.
+        sources: Files that other traces have read already.
+
+    Raises:
+        LockgateError: A source is missing, unreadable, no YAML, no object, or leads in a circle; the
+            message starts with `file:line:`.
+    """
+    build(sources if sources is not None else Sources(root), overlay.path)
+
+
+class Trace:
+    """Where the fields of one overlay's rendered objects come from.
+
+    Args:
+        root: Folder of the repository.
+        overlay: Which overlay.
+        objects: What was rendered from it, to find list items by what they hold.
+        sources: Files that other traces of the same repository share.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        overlay: Overlay,
+        objects: Sequence[dict[str, Json]],
+        sources: Sources | None = None,
+    ) -> None:
+        self._sources = sources if sources is not None else Sources(root)
+        self._overlay = overlay
+        self._objects = {_rendered_key(one): one for one in objects}
+        self._built: State | None = None
+
+    def facts(self) -> dict[str, Json]:
+        """What the entries of all kustomizations in the tree did, and their generators: `input.kustomize`.
+
+        Raises:
+            LockgateError: A source cannot be read.
+        """
+        state = self._state()
+        return {
+            "entries": [entry.document() for entry in state.entries.values()],
+            "generators": list(state.generators),
+        }
+
+    def files(self) -> tuple[str, ...]:
+        """Every file that the build reads: POSIX paths relative to the root, sorted.
+
+        Raises:
+            LockgateError: A source cannot be read.
+        """
+        return tuple(sorted(self._state().files))
+
+    def locate(self, ref: ObjectRef, path: model.Path) -> tuple[Location, tuple[Location, ...]]:
+        """The line to change for a field, and related lines, such as the base's that a patch overrides.
+
+        A path may go on inside a string that is itself YAML, and into the parts `name`, `tag` and
+        `digest` of an image that an `images` entry wrote. For a missing field: the entry that removed
+        it, else its nearest existing parent. What cannot be traced gets the best place that is known.
+
+        Args:
+            ref: A rendered object; kinds Kustomization and Settings name a file instead.
+            path: The field in it.
+        """
+        try:
+            found = self._find(ref, path)
+        except LockgateError:
+            found = None
+        if found is not None:
+            return locations(found)
+        return Location(self._fallback(ref), 1), ()
+
+    def _state(self) -> State:
+        if self._built is None:
+            self._built = build(self._sources, self._overlay.path)
+        return self._built
+
+    def _find(self, ref: ObjectRef, path: model.Path) -> Found | None:
+        if ref.kind in FILE_KINDS and self._sources.is_file(ref.name):
+            documents = self._sources.documents(ref.name)
+            return follow(documents[0], path, None, self._sources) if documents else None
+        resource = _resource(self._state().resources, ref)
+        if resource is None:
+            return None
+        rendered = self._objects.get((ref.kind, ref.group, ref.namespace, ref.name))
+        return follow(resource.node, path, rendered, self._sources)
+
+    def _fallback(self, ref: ObjectRef) -> str:
+        if ref.kind in FILE_KINDS:
+            return ref.name
+        try:
+            return self._sources.kustomization(self._overlay.path).file
+        except LockgateError:
+            return self._overlay.path
+
+
+def _rendered_key(one: dict[str, Json]) -> tuple[str, str, str, str]:
+    metadata = one.get("metadata") or {}
+    group = str(one.get("apiVersion", "")).rpartition("/")[0]
+    return str(one.get("kind", "")), group, str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+
+
+_HASH = re.compile(r"-[a-z0-9]{10}")
+
+
+def _resource(resources: Sequence[Resource], ref: ObjectRef) -> Resource | None:
+    """The built object that a reference means; the surest agreement first."""
+    named = [one for one in resources if one.current.kind == ref.kind and _is_named(one, ref.name)]
+    for fits in (
+        lambda one: one.current.namespace == ref.namespace and one.current.group == ref.group,
+        lambda one: one.current.namespace == ref.namespace,
+        lambda one: one.current.group == ref.group,
+        lambda _: True,
+    ):
+        found = [one for one in named if fits(one)]
+        if found:
+            return found[0]
+    earlier = [one for one in resources if any(it.kind == ref.kind and it.name == ref.name for it in one.ids())]
+    return earlier[0] if earlier else None
+
+
+def _is_named(resource: Resource, name: str) -> bool:
+    current = resource.current.name
+    if name == current:
+        return True
+    return resource.hashed and name.startswith(current) and _HASH.fullmatch(name[len(current) :]) is not None
