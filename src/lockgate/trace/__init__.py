@@ -8,18 +8,21 @@ replaced and what removed a field, so that a path in a rendered object leads to 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lockgate import model
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Location, ObjectRef, Overlay
 from lockgate.trace.build import build
 from lockgate.trace.files import Sources
-from lockgate.trace.identity import Resource
-from lockgate.trace.source import Node
-from lockgate.trace.state import State
 from lockgate.trace.walk import Found, follow, locations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lockgate import model
+    from lockgate.trace.identity import Resource
+    from lockgate.trace.state import State
 
 __all__ = ["Sources", "Trace", "check_sources"]
 

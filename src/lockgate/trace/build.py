@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.trace.files import Kustomization, Sources
 from lockgate.trace.generate import run_generators
 from lockgate.trace.identity import Resource
 from lockgate.trace.patches import apply_json_patches, apply_patches, merge_listed
 from lockgate.trace.replace import apply_replacements
-from lockgate.trace.source import Node
 from lockgate.trace.state import State, read_spec
 from lockgate.trace.writers import (
     add_affixes,
@@ -22,6 +20,12 @@ from lockgate.trace.writers import (
     set_namespace,
     set_replicas,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockgate.trace.files import Kustomization, Sources
+    from lockgate.trace.source import Node
 
 _REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|[^/@\s]+@[^/]+:|.*[?&]ref=|github\.com/|.*\.git(//|$|\?)")
 

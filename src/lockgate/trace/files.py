@@ -5,19 +5,55 @@ from __future__ import annotations
 import difflib
 import posixpath
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.model import Location
 from lockgate.trace.source import Node, Place, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockgate.model import Location
 
 KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 FIELDS = frozenset(
-    """apiVersion kind metadata openapi namePrefix nameSuffix namespace commonLabels labels commonAnnotations
-    patchesStrategicMerge patchesJson6902 patches images imageTags replacements replicas vars sortOptions resources
-    components crds bases configMapGenerator secretGenerator helmGlobals helmCharts helmChartInflationGenerator
-    generatorOptions configurations generators transformers validators buildMetadata""".split(),
+    [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "openapi",
+        "namePrefix",
+        "nameSuffix",
+        "namespace",
+        "commonLabels",
+        "labels",
+        "commonAnnotations",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "patches",
+        "images",
+        "imageTags",
+        "replacements",
+        "replicas",
+        "vars",
+        "sortOptions",
+        "resources",
+        "components",
+        "crds",
+        "bases",
+        "configMapGenerator",
+        "secretGenerator",
+        "helmGlobals",
+        "helmCharts",
+        "helmChartInflationGenerator",
+        "generatorOptions",
+        "configurations",
+        "generators",
+        "transformers",
+        "validators",
+        "buildMetadata",
+    ],
 )
 """Every field of a kustomization that kustomize 5 reads; another one makes it refuse the file."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.model import Json
-from lockgate.trace.files import Kustomization
 from lockgate.trace.identity import Resource, id_of
 from lockgate.trace.source import Node, Place, scalar
-from lockgate.trace.state import State
+
+if TYPE_CHECKING:
+    from lockgate.model import Json
+    from lockgate.trace.files import Kustomization
+    from lockgate.trace.state import State
 
 GENERATORS = (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret"))
 
@@ -117,7 +120,8 @@ class _Source:
     def _text(self, name: str, named: Node) -> str:
         path = self.kustomization.resolve(name)
         if not self.state.sources.is_file(path):
-            message = f"{named.location}: {self.kind} {self.entry.text('name')!r} is made from {name!r}, which is no file"
+            made = f"{self.kind} {self.entry.text('name')!r}"
+            message = f"{named.location}: {made} is made from {name!r}, which is no file"
             raise LockgateError(message, "create the file, or correct the path")
         self.state.files[path] = None
         try:
@@ -154,7 +158,7 @@ def _add(state: State, entry: Node, new: Resource) -> None:
 
 def _merged(old: Node, new: Node, *, keep_data: bool) -> Node:
     """The old object under the new one's data; labels and annotations of both."""
-    fields = {**new.fields(), "metadata": _merged_metadata(old, new)}
+    fields = {**new.fields(), **(dict(old.fields()) if keep_data else {}), "metadata": _merged_metadata(old, new)}
     for name in ("data", "binaryData"):
         if keep_data and (old.get(name) or new.get(name)):
             base = old.get(name) or new.get(name) or new

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lockgate.trace.schema import is_cluster_scoped
-from lockgate.trace.source import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lockgate.trace.source import Node
 
 _NO_NAMESPACE = "_non_namespaceable_"
 
@@ -183,20 +186,21 @@ _EQUAL = re.compile(r"([^\s=!<>]+)\s*(==|=|!=|<|>)\s*(\S*)")
 
 def _requirement(text: str) -> Callable[[Mapping[str, str]], bool]:
     if match := _SET.fullmatch(text):
-        key, values = match[1], {value.strip() for value in match[3].split(",")}
-        if match[2] == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
+        return _compared(match[1], match[2], {value.strip() for value in match[3].split(",")})
     if match := _EQUAL.fullmatch(text):
         key, operator, value = match.groups()
-        if operator == "!=":
-            return lambda labels: labels.get(key) != value
         if operator in "<>":
             return lambda labels: _greater(labels.get(key), value, above=operator == ">")
-        return lambda labels: labels.get(key) == value
+        return _compared(key, "notin" if operator == "!=" else "in", {value})
     if text.startswith("!"):
         return lambda labels: text[1:].strip() not in labels
     return lambda labels: text in labels
+
+
+def _compared(key: str, operator: str, values: set[str]) -> Callable[[Mapping[str, str]], bool]:
+    if operator == "in":
+        return lambda labels: labels.get(key) in values
+    return lambda labels: labels.get(key) not in values
 
 
 def _greater(have: str | None, limit: str, *, above: bool) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lockgate.trace.source import Node
+if TYPE_CHECKING:
+    from lockgate.trace.source import Node
 
 
 class PatchError(Exception):

@@ -95,7 +95,7 @@ class Merge:
         back = {id(item): item for item in rest}
         for item in items:
             before = next((other for other in rest if _same_item(other, item, keys)), None)
-            new = self.apply(before, item, path)
+            new = self.apply(before, item if before is None else _without_keys(item, before, keys), path)
             if before is not None:
                 rest.remove(before)
                 back.pop(id(before))
@@ -127,8 +127,10 @@ class Merge:
 
 
 def _stays(item: Node) -> bool:
+    if item.value is None or item.value == {}:
+        return False
     directive = item.fields().get(_DIRECTIVE)
-    return item.value not in (None, {}) and (directive is None or (directive.raw != "delete" and len(item.fields()) > 1))
+    return directive is None or (directive.raw != "delete" and len(item.fields()) > 1)
 
 
 def _removal(value: Node) -> Node:
@@ -140,6 +142,12 @@ def _removal(value: Node) -> Node:
 def identity(item: Node, keys: Keys) -> tuple[str, ...]:
     """What tells an item of a merged list from the others."""
     return tuple(item.text(key) for key in keys)
+
+
+def _without_keys(item: Node, before: Node, keys: Keys) -> Node:
+    """A patch's item without the fields that only say which item is meant."""
+    fields = {key: value for key, value in item.fields().items() if key not in keys or not before.text(key)}
+    return item.changed(fields)
 
 
 def _same_item(one: Node, other: Node, keys: Keys) -> bool:

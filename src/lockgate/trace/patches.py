@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.model import Path
 from lockgate.trace import jsonpatch
-from lockgate.trace.files import Kustomization
 from lockgate.trace.identity import Resource, Selector, id_of
 from lockgate.trace.merge import Merge
 from lockgate.trace.source import Node, parse_embedded, same
 from lockgate.trace.state import Entry, State
+
+if TYPE_CHECKING:
+    from lockgate.model import Path
+    from lockgate.trace.files import Kustomization
 
 
 def merge_listed(state: State, kustomization: Kustomization) -> None:
@@ -143,9 +146,12 @@ class _Patch:
 
 def _without_identity(document: Node, *, names: bool, kinds: bool) -> Node:
     """A patch without the fields that only say which object is meant: kustomize keeps the object's."""
-    fields = {key: value for key, value in document.fields().items() if key != "apiVersion" and (kinds or key != "kind")}
+    fields = _left(document, {"apiVersion"} if kinds else {"apiVersion", "kind"})
     metadata = fields.get("metadata")
     if metadata is not None and metadata.fields():
-        kept = {key: value for key, value in metadata.fields().items() if key != "namespace" and (names or key != "name")}
-        fields["metadata"] = metadata.changed(kept)
+        fields["metadata"] = metadata.changed(_left(metadata, {"namespace"} if names else {"namespace", "name"}))
     return document.changed(fields)
+
+
+def _left(node: Node, out: set[str]) -> dict[str, Node]:
+    return {key: value for key, value in node.fields().items() if key not in out}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import yaml
 
 from lockgate.errors import LockgateError
-from lockgate.trace.files import Kustomization
 from lockgate.trace.identity import Id, Resource, Selector
 from lockgate.trace.source import Node, data, parse_embedded, same, scalar
 from lockgate.trace.state import Entry, State
+
+if TYPE_CHECKING:
+    from lockgate.trace.files import Kustomization
 
 Write = Callable[[Node], Node]
 
@@ -109,7 +112,8 @@ def _value(state: State, replacement: Node) -> Node | None:
 
 def _is_source(one: Id, source: Node) -> bool:
     exact = all(
-        not source.text(name) or source.text(name) == getattr(one, name) for name in ("group", "version", "kind", "name")
+        not source.text(name) or source.text(name) == getattr(one, name)
+        for name in ("group", "version", "kind", "name")
     )
     namespace = source.text("namespace")
     return exact and (not namespace or one._replace(namespace=namespace).equals(one))
@@ -120,7 +124,7 @@ def _number(node: Node | None) -> int:
 
 
 def split_path(path: str) -> list[str]:
-    """The parts of a field path: dots separate, `\\.` does not, `[name=a.b]` stays whole."""
+    """The parts of a field path: dots separate, escaped ones do not, `[name=a.b]` stays whole."""
     parts = re.findall(r"\[[^\]]*\]|(?:\\.|[^.\\\[]|\\)(?:\\.|[^.\\])*|\[", path)
     return [part[1:-1] if part.startswith("[") and "=" not in part else part.replace("\\.", ".") for part in parts]
 
@@ -169,7 +173,9 @@ def _visit_items(
         name, _, text = part[1:-1].partition("=")
         fresh = made.changed({name: scalar(text, made.place)}) if name else scalar(text, made.place)
         new.append(_visit(fresh, rest, write, made))
-    return node if all(a is b for a, b in zip(new, items, strict=False)) and len(new) == len(items) else node.changed(new)
+    return (
+        node if all(a is b for a, b in zip(new, items, strict=False)) and len(new) == len(items) else node.changed(new)
+    )
 
 
 def _chosen(item: Node, index: int, part: str) -> bool:

@@ -103,10 +103,29 @@ _KNOWN = {
 }
 
 _CLUSTER_KINDS = frozenset(
-    """APIService CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ComponentStatus
-    CustomResourceDefinition FlowSchema IngressClass MutatingWebhookConfiguration Namespace Node PersistentVolume
-    PodSecurityPolicy PriorityClass PriorityLevelConfiguration RuntimeClass StorageClass
-    ValidatingWebhookConfiguration VolumeAttachment""".split(),
+    [
+        "APIService",
+        "CSIDriver",
+        "CSINode",
+        "CertificateSigningRequest",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ComponentStatus",
+        "CustomResourceDefinition",
+        "FlowSchema",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PodSecurityPolicy",
+        "PriorityClass",
+        "PriorityLevelConfiguration",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+        "VolumeAttachment",
+    ],
 )
 
 
@@ -167,7 +186,9 @@ def _pod_selectors(kind: str) -> tuple[FieldSpec, ...]:
     spec = "spec/template/spec"
     preferred = "preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels"
     required = "requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels"
-    paths = [f"{spec}/affinity/{one}/{two}" for one in ("podAffinity", "podAntiAffinity") for two in (preferred, required)]
+    paths = [
+        f"{spec}/affinity/{one}/{two}" for one in ("podAffinity", "podAntiAffinity") for two in (preferred, required)
+    ]
     paths.append(f"{spec}/topologySpreadConstraints/labelSelector/matchLabels")
     return tuple(FieldSpec(path, kind, "apps", create=False) for path in paths)
 

@@ -7,13 +7,15 @@ So trees are shared freely between overlays, and the history of a field hangs on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
 
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 # libyaml is ten times faster; the pure loader gives the same events where it was not built.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -264,14 +266,14 @@ class _Composer:
                 container, keys, key = stack.pop()
                 continue
             node = self._node(event, kind)
-            if keys is not None and key is None:
-                key = node
-            else:
+            if keys is None:
                 if isinstance(container.value, list):
                     container.value.append(node)
-                elif key is not None and keys is not None:
-                    _put(container, keys, key, node)
-                    key = None
+            elif key is None:
+                key = node
+            else:
+                _put(container, keys, key, node)
+                key = None
             if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 stack.append((container, keys, key))
                 if len(stack) > MAX_DEPTH:
@@ -280,7 +282,7 @@ class _Composer:
                 container, keys, key = node, [] if kind is yaml.MappingStartEvent else None, None
         return root.value[0] if isinstance(root.value, list) and root.value else Node(None, self._start)
 
-    def _node(self, event: Any, kind: type) -> Node:  # noqa: ANN401 - PyYAML's events share no typed base
+    def _node(self, event: Any, kind: type) -> Node:
         mark = event.start_mark
         file, line, column, fixed = self._start
         place = self._start if fixed else Place(file, line + mark.line, column + mark.column)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from lockgate.model import Json, Path
-from lockgate.trace.files import Kustomization, Sources
-from lockgate.trace.identity import Resource
 from lockgate.trace.schema import FieldSpec
 from lockgate.trace.source import Node, Place
+
+if TYPE_CHECKING:
+    from lockgate.model import Json, Path
+    from lockgate.trace.files import Kustomization, Sources
+    from lockgate.trace.identity import Resource
 
 
 @dataclass(slots=True)

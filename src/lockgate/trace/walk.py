@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.model import Json, Location, Path
-from lockgate.trace.files import Sources
 from lockgate.trace.source import Node, data, parse_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockgate.model import Json, Location, Path
+    from lockgate.trace.files import Sources
 
 _ITEM_KEYS = (
     ("name",),
@@ -60,7 +64,9 @@ def follow(node: Node, path: Path, rendered: Json, sources: Sources) -> Found:
         child = _child(node, key, rendered)
         if child is None and isinstance(node.value, str):
             node, path = _inside(node, sources), path[position:]
-            return follow(node, path, None, sources) if node.value is not None else Found(node, exact=False, replaced=())
+            return (
+                follow(node, path, None, sources) if node.value is not None else Found(node, exact=False, replaced=())
+            )
         if child is None:
             return _missing(node, key, replaced)
         rendered = _below(rendered, key)
@@ -127,8 +133,8 @@ def _plain(item: Node, key: str) -> Json:
     return data(node) if node is not None else None
 
 
-def _inside(node: Node, sources: Sources) -> Node:
-    """The tree of a string that is itself YAML; the string's own place without a value when it is not."""
+def _inside(node: Node, sources: Sources) -> Node | None:
+    """The tree of a string that is itself YAML; None when it is not."""
     if node.inner is not None:
         return node.inner
     try:
@@ -138,7 +144,7 @@ def _inside(node: Node, sources: Sources) -> Node:
         documents = []
     if len(documents) == 1 and isinstance(documents[0].value, dict | list):
         return documents[0]
-    return node.changed(None)
+    return None
 
 
 def locations(found: Found) -> tuple[Location, tuple[Location, ...]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from lockgate.trace.files import Kustomization
-from lockgate.trace.identity import Resource
 from lockgate.trace.schema import (
     CLAIM_LABELS,
     COMMON_ANNOTATIONS,
@@ -21,6 +20,10 @@ from lockgate.trace.schema import (
 )
 from lockgate.trace.source import Node, scalar
 from lockgate.trace.state import Entry, State, read_spec, write_field
+
+if TYPE_CHECKING:
+    from lockgate.trace.files import Kustomization
+    from lockgate.trace.identity import Resource
 
 
 def set_namespace(state: State, kustomization: Kustomization) -> None:
@@ -207,7 +210,9 @@ class _Image:
         """A tree with the images of every list called `containers` or `initContainers` written."""
         if isinstance(node.value, list):
             items = [self.in_containers(item) for item in node.value]
-            return node.changed(list(items)) if any(a is not b for a, b in zip(items, node.value, strict=True)) else node
+            return (
+                node.changed(list(items)) if any(a is not b for a, b in zip(items, node.value, strict=True)) else node
+            )
         if not isinstance(node.value, dict):
             return node
         new = {}
