@@ -28,10 +28,10 @@ milli(q) := round(value(q) * 1000)
 
 value(q) := q if is_number(q)
 
-value(q) := number * factors[suffix] if {
+value(q) := number * factors[found[0][2]] if {
 	is_string(q)
-	[[_, digits, suffix]] := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*|\.[0-9]+)([a-zA-Z]*)$`, q, 1)
-	number := to_number(digits)
+	found := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*|\.[0-9]+)([a-zA-Z]*)$`, q, 1)
+	number := to_number(found[0][1])
 }
 
 value(q) := to_number(q) if {

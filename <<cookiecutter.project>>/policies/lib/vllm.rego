@@ -193,9 +193,8 @@ expand(entry, word) := tail_expanded(known, strings.replace_n(patterns, word)) i
 	patterns := object.union(braced, rounded)
 }
 
-tail_expanded(known, word) := concat("", [head, known[name]]) if {
-	[[_, head, name]] := regex.find_all_string_submatch_n(tail_pattern, word, 1)
-	known[name]
+tail_expanded(known, word) := concat("", [found[0][1], known[found[0][2]]]) if {
+	found := regex.find_all_string_submatch_n(tail_pattern, word, 1)
 } else := word
 
 tail_pattern := `^(.*)\$([A-Za-z_][A-Za-z0-9_]*)$`
@@ -340,8 +339,8 @@ parse(list) := [parsed |
 	parsed := flag_at(list, i, word)
 ]
 
-flag_at(_, _, word) := {"name": canonical(name), "value": v, "path": word.path} if {
-	[[_, name, v]] := regex.find_all_string_submatch_n(`(?s)^--?([^=]+)=(.*)$`, word.text, 1)
+flag_at(_, _, word) := {"name": canonical(found[0][1]), "value": found[0][2], "path": word.path} if {
+	found := regex.find_all_string_submatch_n(`(?s)^--?([^=]+)=(.*)$`, word.text, 1)
 }
 
 flag_at(list, i, word) := {"name": canonical(word.text), "value": list[i + 1].text, "path": list[i + 1].path} if {

@@ -66,11 +66,19 @@ id(workload) := concat("/", [
 	concat(".", workload.path),
 ])
 
-# Resource keys of the container's limits that are GPUs, sorted.
-gpu_keys(container) := sort([key |
+# Resource keys of the container's limits that name GPUs, sorted.
+limit_keys(container) := sort([key |
 	some key in object.keys(object.get(container, ["resources", "limits"], {}))
 	is_gpu(key)
 ])
+
+# Those of them whose limit is not zero.
+gpu_keys(container) := [key |
+	some key in limit_keys(container)
+	not is_zero(container.resources.limits[key])
+]
+
+is_zero(q) if q in {0, "0"}
 
 # Is this resource key a GPU: known by its name, or listed by the environment's pool?
 is_gpu(key) if regex.match(catalogue.gpus.resource_pattern, key)

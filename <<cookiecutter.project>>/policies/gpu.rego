@@ -1,0 +1,355 @@
+# GPUs of a serving pod: asked for, used, shared memory between them.
+package lockgate.gpu
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.environment
+import data.lockgate.lib.quantity
+import data.lockgate.lib.results
+import data.lockgate.lib.vllm
+import data.lockgate.lib.workloads
+import rego.v1
+
+# METADATA
+# title: Serving containers ask for whole GPUs
+# description: >-
+#   Without a GPU limit the device plugin gives the container no device and vLLM dies at
+#   start. The API server refuses fractions of an extended resource and a request that
+#   differs from its limit. A key that the pool does not offer leaves the pod Pending.
+# related_resources:
+#   - https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/
+# custom:
+#   id: GPU001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Set resources.limits["nvidia.com/gpu"] (or the key that pools.<pool>.gpu_resources in
+#     lockgate.yaml lists) to a whole number, and leave the request out or equal.
+deny contains result if {
+	some entry in workloads.containers
+	problem := request_problem(entry)
+	found := results.finding("GPU001", entry.object, array.concat(entry.path, problem.path), problem.msg)
+	result := results.with_also(found, [results.place(entry.object, array.concat(entry.path, path)) | some path in problem.also])
+}
+
+# The first fault of a container's GPU resources: {"path", "msg", "also"}, paths from the
+# container on. One fault at a time: the others often follow from it.
+request_problem(entry) := {
+	"path": ["resources", "limits", wanted_key],
+	"msg": sprintf("container %s has no GPU limit, wanted %s: 1 or more in resources.limits", [quoted(entry), wanted_key]),
+	"also": [],
+} if {
+	serves(entry)
+	count(workloads.limit_keys(entry.container)) == 0
+	not workloads.claims_device(entry.container)
+} else := {
+	"path": ["resources", "limits", key],
+	"msg": sprintf("container %s has the GPU limit %s: \"%v\", wanted a whole number of 1 or more", [quoted(entry), key, entry.container.resources.limits[key]]),
+	"also": [],
+} if {
+	key := broken_limits(entry)[0]
+} else := {
+	"path": ["resources", "limits", key],
+	"msg": sprintf("container %s asks for %s, wanted one of: %s", [quoted(entry), key, concat(", ", environment.pool.gpu_resources)]),
+	"also": [],
+} if {
+	count(environment.pool.gpu_resources) > 0
+	key := foreign_keys(entry)[0]
+} else := {
+	"path": ["resources", "requests", key],
+	"msg": sprintf("container %s requests %s: \"%v\", wanted the limit \"%v\"", [quoted(entry), key, request, limit]),
+	"also": [["resources", "limits", key]],
+} if {
+	key := unequal_requests(entry.container)[0]
+	request := entry.container.resources.requests[key]
+	limit := gpu_limit(entry.container, key)
+}
+
+broken_limits(entry) := [key |
+	some key in workloads.limit_keys(entry.container)
+	not whole_limit(entry, key)
+]
+
+foreign_keys(entry) := [key |
+	some key in workloads.gpu_keys(entry.container)
+	not key in environment.pool.gpu_resources
+]
+
+# GPU keys of the requests that the limits do not have, or have otherwise.
+unequal_requests(container) := [key |
+	some key in sort(object.keys(object.get(container, ["resources", "requests"], {})))
+	workloads.is_gpu(key)
+	format_number(container.resources.requests[key]) != format_number(gpu_limit(container, key))
+]
+
+gpu_limit(container, key) := object.get(container, ["resources", "limits", key], "none")
+
+whole_limit(entry, key) if workloads.whole(entry.container.resources.limits[key]) > 0
+
+# Only an engine must have a GPU: others may opt out with a zero.
+whole_limit(entry, key) if {
+	not serves(entry)
+	workloads.is_zero(entry.container.resources.limits[key])
+}
+
+format_number(q) := sprintf("%v", [q])
+
+quoted(entry) := sprintf("\"%s\"", [entry.container.name])
+
+default wanted_key := "nvidia.com/gpu"
+
+wanted_key := environment.pool.gpu_resources[0]
+
+serves(entry) if {
+	server := vllm.server_of(entry.workload)
+	server.path == entry.path
+}
+
+# METADATA
+# title: The GPU limit equals the GPUs that the engine uses
+# description: >-
+#   vLLM takes tensor x pipeline x local data parallel GPUs. With fewer in the limit it dies
+#   at start, with more the rest stands idle and paid.
+# custom:
+#   id: GPU002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Set resources.limits["nvidia.com/gpu"] to tensor-parallel-size x
+#     pipeline-parallel-size x data-parallel-size-local, or change those flags.
+deny contains result if {
+	some server in vllm.servers
+	not request_problem(server)
+	keys := workloads.gpu_keys(server.container)
+	count(keys) == 1
+	not regex.match(catalogue.gpus.shared_pattern, keys[0])
+	limit := workloads.gpu_count(server.container)
+	needed := vllm.gpus_needed(server)
+	limit != needed
+	msg := sprintf("container %s has %d GPUs, wanted %d: %s", [quoted(server), limit, needed, size_words(server)])
+	found := results.finding("GPU002", server.object, array.concat(server.path, ["resources", "limits", keys[0]]), msg)
+	result := results.with_also(found, size_places(server))
+}
+
+sizes := [
+	"tensor-parallel-size",
+	"pipeline-parallel-size",
+	"prefill-context-parallel-size",
+	"data-parallel-size",
+	"data-parallel-size-local",
+]
+
+size_words(server) := "tensor-parallel-size 1 by default" if count(size_places(server)) == 0
+
+size_words(server) := concat(" x ", [sprintf("%s %v", [name, server.flags[name].value]) |
+	some name in sizes
+	counts(server, name)
+]) if {
+	count(size_places(server)) > 0
+}
+
+size_places(server) := [results.place(flag.object, flag.path) |
+	some name in sizes
+	counts(server, name)
+	flag := server.flags[name]
+]
+
+counts(server, name) if {
+	server.flags[name]
+	not superseded(server, name)
+}
+
+superseded(server, "data-parallel-size") if server.flags["data-parallel-size-local"]
+
+# METADATA
+# title: One container of a pod holds the GPUs and starts the engine
+# description: >-
+#   A second engine, in an init container, a sidecar, a postStart hook or an exec probe,
+#   asks for GPU memory that the first one holds, or for devices of its own that the budget
+#   does not know. vLLM warms itself up before /health answers.
+# custom:
+#   id: GPU003
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Keep the engine and the GPU limit in one container. Fill caches in a Job without GPU;
+#     drop warm-up engines from hooks and probes.
+deny contains result if {
+	some engine in vllm.engines
+	engine.init
+	msg := sprintf("init container %s starts a vLLM engine, wanted the engine in the serving container only", [quoted(engine)])
+	result := results.finding("GPU003", engine.object, start_path(engine), msg)
+}
+
+deny contains result if {
+	some engine in vllm.main_engines
+	not serves(engine)
+	server := vllm.server_of(engine.workload)
+	msg := sprintf("container %s starts a second vLLM engine beside %s, wanted one engine in a pod", [quoted(engine), quoted(server)])
+	result := results.finding("GPU003", engine.object, start_path(engine), msg)
+}
+
+deny contains result if {
+	some workload in workloads.gpu_workloads
+	keepers := holders(workload)
+	count(keepers) > 1
+	some entry in keepers
+	not engine_at(entry)
+	keeper := first_holder(workload, keepers)
+	keeper.path != entry.path
+	key := workloads.gpu_keys(entry.container)[0]
+	msg := sprintf("container %s holds %d GPUs beside %s, wanted one GPU holder in a pod", [quoted(entry), workloads.gpu_count(entry.container), quoted(keeper)])
+	result := results.finding("GPU003", entry.object, array.concat(entry.path, ["resources", "limits", key]), msg)
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	some hook in [["lifecycle", "postStart"], ["startupProbe"], ["readinessProbe"], ["livenessProbe"]]
+	command := object.get(entry.container, array.concat(hook, ["exec", "command"]), null)
+	vllm.starts_engine(vllm.text(command))
+	msg := sprintf("%s of container %s starts a vLLM engine, wanted the engine in the container's command only", [concat(".", hook), quoted(entry)])
+	result := results.finding("GPU003", entry.object, array.concat(entry.path, array.concat(hook, ["exec", "command"])), msg)
+}
+
+# Containers of a workload that hold GPUs while the pod runs.
+holders(workload) := [entry |
+	some entry in workloads.containers
+	entry.workload.path == workload.path
+	entry.object.metadata == workload.object.metadata
+	entry.object.kind == workload.object.kind
+	stays(entry)
+	count(workloads.gpu_keys(entry.container)) > 0
+]
+
+stays(entry) if not entry.init
+
+stays(entry) if workloads.sidecar(entry.container)
+
+first_holder(workload, keepers) := keeper if {
+	server := vllm.server_of(workload)
+	some keeper in keepers
+	keeper.path == server.path
+} else := keepers[0]
+
+engine_at(entry) if {
+	some engine in vllm.engines
+	engine.path == entry.path
+	workloads.id(engine.workload) == workloads.id(entry.workload)
+}
+
+start_path(engine) := array.concat(engine.path, ["command"]) if engine.container.command
+
+start_path(engine) := array.concat(engine.path, ["image"]) if not engine.container.command
+
+# METADATA
+# title: Containers leave the choice of GPUs to the device plugin
+# description: >-
+#   A literal NVIDIA_VISIBLE_DEVICES or CUDA_VISIBLE_DEVICES walks round the device plugin:
+#   the container sees devices of other pods, or not those that it was given.
+# custom:
+#   id: GPU004
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Remove the variable; the GPU limit makes the plugin set it.
+deny contains result if {
+	some entry in workloads.containers
+	list := object.get(entry.container, "env", [])
+	some i, variable in list
+	variable.name in {"NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"}
+	is_string(variable.value)
+	not hides_all(entry, variable.value)
+	msg := sprintf("container %s sets %s to \"%s\", wanted the device plugin to set it", [quoted(entry), variable.name, variable.value])
+	result := results.finding("GPU004", entry.object, array.concat(entry.path, ["env", i, "value"]), msg)
+}
+
+# A container without GPUs may say that it wants to see none.
+hides_all(entry, value) if {
+	value in {"", "-1", "none", "void"}
+	count(workloads.limit_keys(entry.container)) == 0
+	not serves(entry)
+}
+
+# METADATA
+# title: Engines on several GPUs have a bounded /dev/shm in memory
+# description: >-
+#   The worker processes of a tensor parallel engine talk through /dev/shm. The 64 MiB that
+#   a container has by default are used up at once and NCCL crashes; a memory volume
+#   without a size limit, or as large as the memory limit, lets the pod be killed instead.
+# related_resources:
+#   - https://docs.vllm.ai/en/latest/deployment/k8s.html
+# custom:
+#   id: GPU005
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Mount a volume emptyDir{medium: Memory, sizeLimit: 16Gi} at /dev/shm, with a sizeLimit
+#     below limits.memory. Do not use hostIPC for it.
+deny contains result if {
+	some server in vllm.servers
+	size := vllm.number(server, "tensor-parallel-size", 1)
+	size > 1
+	problem := shm_problem(server, size)
+	found := results.finding("GPU005", server.object, problem.path, problem.msg)
+	result := results.with_also(found, [results.place(server.object, path) | some path in problem.also])
+}
+
+shm_problem(server, size) := {
+	"path": array.concat(server.path, ["volumeMounts"]),
+	"msg": sprintf("container %s mounts nothing at /dev/shm, wanted an emptyDir with medium Memory and a sizeLimit for tensor-parallel-size %d", [quoted(server), size]),
+	"also": [],
+} if {
+	count(shm_mounts(server)) == 0
+} else := {
+	"path": array.concat(server.path, ["volumeMounts", mount.index, "name"]),
+	"msg": sprintf("container %s mounts the volume \"%s\" at /dev/shm, wanted a volume of the pod", [quoted(server), mount.name]),
+	"also": [],
+} if {
+	mount := shm_mounts(server)[0]
+	not volume_of(server, mount.name)
+} else := {
+	"path": array.concat(volume_path(server, volume), ["emptyDir", "medium"]),
+	"msg": sprintf("the volume \"%s\" at /dev/shm is not in memory, wanted emptyDir with medium Memory", [volume.name]),
+	"also": [],
+} if {
+	volume := shm_volume(server)
+	object.get(volume.spec, ["emptyDir", "medium"], "") != "Memory"
+	not volume.spec.hostPath
+} else := {
+	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
+	"msg": sprintf("the volume \"%s\" at /dev/shm has no sizeLimit, wanted one below limits.memory", [volume.name]),
+	"also": [],
+} if {
+	volume := shm_volume(server)
+	is_object(volume.spec.emptyDir)
+	not volume.spec.emptyDir.sizeLimit
+} else := {
+	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
+	"msg": sprintf("the volume \"%s\" at /dev/shm may grow to %v, wanted less than limits.memory %v of container %s", [volume.name, volume.spec.emptyDir.sizeLimit, limit, quoted(server)]),
+	"also": [array.concat(server.path, ["resources", "limits", "memory"])],
+} if {
+	volume := shm_volume(server)
+	limit := settled_memory(server.container)
+	quantity.bytes(volume.spec.emptyDir.sizeLimit) >= quantity.bytes(limit)
+}
+
+# The memory limit, where request and limit do not contradict each other (RES001).
+settled_memory(container) := limit if {
+	limit := container.resources.limits.memory
+	request := object.get(container, ["resources", "requests", "memory"], limit)
+	quantity.bytes(request) == quantity.bytes(limit)
+}
+
+shm_mounts(server) := [{"index": i, "name": mount.name} |
+	list := object.get(server.container, "volumeMounts", [])
+	some i
+	mount := list[i]
+	trim_suffix(mount.mountPath, "/") == "/dev/shm"
+]
+
+shm_volume(server) := volume_of(server, shm_mounts(server)[0].name)
+
+volume_of(server, name) := found[0] if {
+	list := object.get(server.pod, "volumes", [])
+	found := [{"index": i, "name": name, "spec": volume} |
+		some i
+		volume := list[i]
+		volume.name == name
+	]
+}
+
+volume_path(server, volume) := array.concat(server.workload.path, ["volumes", volume.index])

@@ -1,0 +1,243 @@
+# Probes and shutdown of serving containers.
+package lockgate.probes
+
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.results
+import data.lockgate.lib.settings
+import data.lockgate.lib.vllm
+import rego.v1
+
+quoted(server) := sprintf("\"%s\"", [server.container.name])
+
+# Seconds that a probe allows before it acts.
+patience(probe) := failures(probe) * period(probe)
+
+failures(probe) := object.get(probe, "failureThreshold", 3)
+
+period(probe) := object.get(probe, "periodSeconds", 10)
+
+# METADATA
+# title: A startup probe gives the model its whole start-up budget
+# description: >-
+#   Weights, KV cache profiling and warm-up take minutes, and /health answers only after
+#   them. Without a startup probe, or with a short one, the kubelet kills the pod while it
+#   loads, for ever. A long initialDelaySeconds instead kills large models and delays small
+#   ones.
+# custom:
+#   id: PRB001
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Set startupProbe with failureThreshold x periodSeconds of at least
+#     startup_budget_seconds in lockgate.yaml, and drop long initialDelaySeconds.
+deny contains result if {
+	some server in vllm.servers
+	not is_object(object.get(server.container, "startupProbe", null))
+	msg := sprintf("container %s has no startupProbe, wanted one of at least %d s", [quoted(server), settings.startup_budget_seconds])
+	result := results.finding("PRB001", server.object, array.concat(server.path, ["startupProbe"]), msg)
+}
+
+deny contains result if {
+	some server in vllm.servers
+	probe := server.container.startupProbe
+	patience(probe) < settings.startup_budget_seconds
+	msg := sprintf("startupProbe of container %s gives up after %d x %d s = %d s, wanted at least %d s", [quoted(server), failures(probe), period(probe), patience(probe), settings.startup_budget_seconds])
+	found := results.finding("PRB001", server.object, array.concat(server.path, ["startupProbe", "failureThreshold"]), msg)
+	result := results.with_also(found, [
+		results.place(server.object, array.concat(server.path, ["startupProbe", "periodSeconds"])),
+		results.settings_place(["startup_budget_seconds"]),
+	])
+}
+
+deny contains result if {
+	some server in vllm.servers
+	is_object(server.container.startupProbe)
+	some kind in ["startupProbe", "readinessProbe", "livenessProbe"]
+	delay := server.container[kind].initialDelaySeconds
+	delay > catalogue.thresholds.initial_delay_seconds
+	msg := sprintf("%s of container %s has initialDelaySeconds %d, wanted at most %d beside a startupProbe", [kind, quoted(server), delay, catalogue.thresholds.initial_delay_seconds])
+	result := results.finding("PRB001", server.object, array.concat(server.path, [kind, "initialDelaySeconds"]), msg)
+}
+
+# METADATA
+# title: Probes ask /health on the port that the engine listens on
+# description: >-
+#   vLLM answers /health when it can serve. A command in its stead starts processes in a
+#   loaded container; another path or port never answers, and the pod is never ready.
+# custom:
+#   id: PRB002
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Use httpGet with path /health and the name of a declared containerPort that equals
+#     --port (8000 by default).
+deny contains result if {
+	some server in vllm.servers
+	not is_object(object.get(server.container, "readinessProbe", null))
+	msg := sprintf("container %s has no readinessProbe, wanted httpGet /health", [quoted(server)])
+	result := results.finding("PRB002", server.object, array.concat(server.path, ["readinessProbe"]), msg)
+}
+
+deny contains result if {
+	some server in vllm.servers
+	some kind, paths in accepted_paths
+	probe := server.container[kind]
+	problem := probe_problem(server, kind, probe, paths)
+	result := results.finding("PRB002", server.object, array.concat(server.path, array.concat([kind], problem.path)), problem.msg)
+}
+
+# vLLM's own routes that answer without a key when it serves.
+accepted_paths := {
+	"startupProbe": ["/health"],
+	"readinessProbe": ["/health"],
+	"livenessProbe": ["/health", "/ping"],
+}
+
+probe_problem(server, kind, probe, _) := {
+	"path": ["exec"],
+	"msg": sprintf("%s of container %s runs a command, wanted httpGet /health", [kind, quoted(server)]),
+} if {
+	probe.exec
+	not vllm.starts_engine(vllm.text(probe.exec.command))
+} else := {
+	"path": ["httpGet"],
+	"msg": sprintf("%s of container %s does not ask by HTTP, wanted httpGet /health", [kind, quoted(server)]),
+} if {
+	kind != "livenessProbe"
+	not probe.exec
+	not probe.httpGet
+} else := {
+	"path": ["httpGet", "path"],
+	"msg": sprintf("%s of container %s asks \"%s\", wanted \"/health\"", [kind, quoted(server), asked]),
+} if {
+	paths := accepted_paths[kind]
+	asked := object.get(probe.httpGet, "path", "/")
+	not asked in paths
+} else := {
+	"path": ["httpGet", "port"],
+	"msg": sprintf("%s of container %s asks port \"%v\", wanted a declared port", [kind, quoted(server), probe.httpGet.port]),
+} if {
+	not port_number(server.container, probe.httpGet.port)
+}
+
+# The declared number behind a port's name or number; undefined when it is not declared.
+port_number(container, port) := declared(container, port)[0].number
+
+declared(container, port) := [{"index": i, "number": entry.containerPort} |
+	list := object.get(container, "ports", [])
+	some i
+	entry := list[i]
+	port in {object.get(entry, "name", ""), entry.containerPort}
+]
+
+# One finding for all probes: they agree with each other and not with the engine.
+deny contains result if {
+	some server in vllm.servers
+	listens := vllm.number(server, "port", 8000)
+	wrong := [probe |
+		some kind in ["startupProbe", "readinessProbe", "livenessProbe"]
+		probe := {"kind": kind, "port": server.container[kind].httpGet.port}
+		port_number(server.container, probe.port) != listens
+	]
+	count(wrong) > 0
+	first := wrong[0]
+	spot := declared(server.container, first.port)[0]
+	msg := sprintf("%s of container %s asks port %d, wanted the engine's port %d", [first.kind, quoted(server), spot.number, listens])
+	declared_path := array.concat(server.path, ["ports", spot.index, "containerPort"])
+	probe_path := array.concat(server.path, [first.kind, "httpGet", "port"])
+	places := array.concat([results.place(server.object, probe_path)], port_flag(server))
+	result := results.with_also(results.finding("PRB002", server.object, declared_path, msg), places)
+}
+
+port_flag(server) := [results.place(flag.object, flag.path) | flag := server.flags.port]
+
+# METADATA
+# title: The liveness probe is slower than a busy engine
+# description: >-
+#   A loaded engine answers /health late. The default timeout of one second, or a short
+#   patience, restarts a server that works, and its queue moves to the others.
+# custom:
+#   id: PRB003
+#   severity: {canary: warning, prod: warning}
+#   remediation: >-
+#     Set livenessProbe.timeoutSeconds to 5 or more and failureThreshold x periodSeconds to
+#     60 or more.
+deny contains result if {
+	some server in vllm.servers
+	probe := server.container.livenessProbe
+	is_object(probe)
+	patience(probe) < catalogue.thresholds.liveness_seconds
+	msg := sprintf("livenessProbe of container %s restarts it after %d x %d s = %d s, wanted at least %d s", [quoted(server), failures(probe), period(probe), patience(probe), catalogue.thresholds.liveness_seconds])
+	found := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "failureThreshold"]), msg)
+	result := results.with_also(found, [results.place(server.object, array.concat(server.path, ["livenessProbe", "periodSeconds"]))])
+}
+
+deny contains result if {
+	some server in vllm.servers
+	probe := server.container.livenessProbe
+	is_object(probe)
+	timeout := object.get(probe, "timeoutSeconds", 1)
+	timeout < catalogue.thresholds.liveness_timeout_seconds
+	msg := sprintf("livenessProbe of container %s waits %d s for an answer, wanted at least %d s", [quoted(server), timeout, catalogue.thresholds.liveness_timeout_seconds])
+	result := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "timeoutSeconds"]), msg)
+}
+
+# METADATA
+# title: A pod that ends finishes its streams
+# description: >-
+#   With --shutdown-timeout 0, its default, SIGTERM aborts every stream. With it, vLLM still
+#   takes new requests until it leaves the Service: a preStop pause lets that happen first.
+#   The kubelet kills the pod when terminationGracePeriodSeconds are over, whatever runs.
+# custom:
+#   id: PRB004
+#   severity: {canary: error, prod: error}
+#   remediation: >-
+#     Set --shutdown-timeout, a lifecycle.preStop sleep, and terminationGracePeriodSeconds
+#     greater than the two together.
+deny contains result if {
+	some server in vllm.servers
+	vllm.number(server, "shutdown-timeout", 0) <= 0
+	spot := timeout_spot(server)
+	msg := sprintf("container %s stops with shutdown-timeout %s, wanted more than 0", [quoted(server), spot.words])
+	result := results.finding("PRB004", spot.object, spot.path, msg)
+}
+
+timeout_spot(server) := {"object": flag.object, "path": flag.path, "words": sprintf("%v", [flag.value])} if {
+	flag := server.flags["shutdown-timeout"]
+} else := {"object": server.object, "path": array.concat(server.path, ["args"]), "words": "0 by default"}
+
+deny contains result if {
+	some server in vllm.servers
+	not pauses(server.container)
+	msg := sprintf("container %s has no preStop pause, wanted a sleep before SIGTERM", [quoted(server)])
+	result := results.finding("PRB004", server.object, array.concat(server.path, ["lifecycle", "preStop"]), msg)
+}
+
+deny contains result if {
+	some server in vllm.servers
+	pause := pause_seconds(server.container)
+	pause > 0
+	timeout := vllm.number(server, "shutdown-timeout", 0)
+	timeout > 0
+	grace := object.get(server.pod, "terminationGracePeriodSeconds", 30)
+	grace <= pause + timeout
+	msg := sprintf("terminationGracePeriodSeconds is %d, wanted more than preStop %d s + shutdown-timeout %d s = %d s", [grace, pause, timeout, pause + timeout])
+	flag := server.flags["shutdown-timeout"]
+	found := results.finding("PRB004", server.object, array.concat(server.workload.path, ["terminationGracePeriodSeconds"]), msg)
+	result := results.with_also(found, [
+		results.place(server.object, array.concat(server.path, ["lifecycle", "preStop"])),
+		results.place(flag.object, flag.path),
+	])
+}
+
+# A preStop hook that waits; how long a program of its own waits is not known.
+pauses(container) if {
+	hook := container.lifecycle.preStop
+	not hook.httpGet
+	not pause_seconds(container) <= 0
+}
+
+pause_seconds(container) := container.lifecycle.preStop.sleep.seconds
+
+pause_seconds(container) := to_number(found[0][2]) if {
+	command := container.lifecycle.preStop.exec.command
+	found := regex.find_all_string_submatch_n(`(^|[\s/;])sleep\s+([0-9]+)`, vllm.text(command), 1)
+}
