@@ -173,9 +173,8 @@ def _visit_items(
         name, _, text = part[1:-1].partition("=")
         fresh = made.changed({name: scalar(text, made.place)}) if name else scalar(text, made.place)
         new.append(_visit(fresh, rest, write, made))
-    return (
-        node if all(a is b for a, b in zip(new, items, strict=False)) and len(new) == len(items) else node.changed(new)
-    )
+    untouched = len(new) == len(items) and all(one is other for one, other in zip(new, items, strict=True))
+    return node if untouched else node.changed(new)
 
 
 def _chosen(item: Node, index: int, part: str) -> bool:

@@ -63,10 +63,10 @@ def follow(node: Node, path: Path, rendered: Json, sources: Sources) -> Found:
         replaced = _history(node) or replaced
         child = _child(node, key, rendered)
         if child is None and isinstance(node.value, str):
-            node, path = _inside(node, sources), path[position:]
-            return (
-                follow(node, path, None, sources) if node.value is not None else Found(node, exact=False, replaced=())
-            )
+            inner = _inside(node, sources)
+            if inner is None:
+                return Found(node, exact=False, replaced=replaced)
+            return follow(inner, path[position:], None, sources)
         if child is None:
             return _missing(node, key, replaced)
         rendered = _below(rendered, key)

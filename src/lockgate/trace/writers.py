@@ -210,9 +210,8 @@ class _Image:
         """A tree with the images of every list called `containers` or `initContainers` written."""
         if isinstance(node.value, list):
             items = [self.in_containers(item) for item in node.value]
-            return (
-                node.changed(list(items)) if any(a is not b for a, b in zip(items, node.value, strict=True)) else node
-            )
+            untouched = all(one is other for one, other in zip(items, node.value, strict=True))
+            return node if untouched else node.changed(list(items))
         if not isinstance(node.value, dict):
             return node
         new = {}
