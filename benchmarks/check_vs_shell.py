@@ -52,8 +52,8 @@ def measure(repository: Path, engine: str, runs: int) -> dict[str, list[float]]:
     for number in range(runs + 1):
         with tempfile.TemporaryDirectory() as cache:
             turn = {
-                COLD: seconds(check, repository, LOCKGATE_CACHE_DIR=cache),
-                AGAIN: seconds(check, repository, LOCKGATE_CACHE_DIR=cache),
+                COLD: seconds(check, repository, LOCKGATE_CACHE=cache),
+                AGAIN: seconds(check, repository, LOCKGATE_CACHE=cache),
                 SHELL: seconds(shell, repository),
             }
         if number:

@@ -90,9 +90,9 @@ def test_every_yaml_file_passes_the_generated_yamllint_settings(pristine: Path) 
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_promtool_accepts_the_alerts(pristine: Path, tmp_path: Path, environment: str) -> None:
-    objects: list[dict[str, Any]] = list(yaml.safe_load_all(built(pristine / "overlays" / environment)))
+def test_promtool_accepts_the_alerts(pristine: Path, tmp_path: Path) -> None:
+    # Only prod carries alerts on its own: they watch the live share of canary too.
+    objects: list[dict[str, Any]] = list(yaml.safe_load_all(built(pristine / "overlays" / "prod")))
     rules = [thing for thing in objects if thing["kind"] == "PrometheusRule"]
     assert rules
     for number, rule in enumerate(rules):
