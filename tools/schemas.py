@@ -9,6 +9,7 @@ not know is an error, as with `kubectl apply --validate=strict`.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib import metadata, resources
@@ -21,7 +22,10 @@ import pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
 
+# How kubernetes-validate names its shared file; it is no file of ours.
+SHARED = "/api/_definitions.json#/$defs/"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 # fmt: off
 VALIDATION = frozenset({
@@ -61,19 +65,47 @@ def locations(folder: Path) -> list[str]:
     ]
 
 
-def write_kubernetes(folder: Path, version: str) -> None:
-    """Copy Kubernetes' own schemas in the form that kubeconform resolves without a network."""
-    source = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+def kubernetes_folder(version: str) -> Traversable:
+    """Return where kubernetes-validate keeps the strict schemas of one version."""
+    return resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{version}-local-strict"
+
+
+def load_definitions(version: str) -> dict[str, Any]:
+    """Return the definitions that Kubernetes' kinds share, by name."""
+    text = (kubernetes_folder(version) / "_definitions.json").read_text(encoding="utf-8")
+    definitions: dict[str, Any] = json.loads(text.replace(SHARED, "#/$defs/"))["$defs"]
+    return definitions
+
+
+def referred(text: str) -> set[str]:
+    """Return the names of the definitions that JSON text refers to."""
+    return set(re.findall(r'"#/\$defs/([^"]+)"', text))
+
+
+def whole(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return a schema as JSON text with the definitions that it needs, and no others.
+
+    kubeconform compiles the whole file for each kind: with all definitions that takes a second.
+    """
+    needed: dict[str, Any] = {}
+    waiting = referred(json.dumps(schema))
+    while waiting:
+        name = waiting.pop()
+        needed[name] = definitions[name]
+        waiting |= referred(json.dumps(definitions[name])) - needed.keys()
+    return json.dumps({**schema, "$defs": needed})
+
+
+def write_kubernetes(folder: Path, version: str, definitions: dict[str, Any]) -> None:
+    """Write Kubernetes' own schemas, each in one file that needs no network."""
     target_folder = folder / "kubernetes" / f"v{version}"
     target_folder.mkdir(parents=True)
-    for entry in (source / f"v{version}-local-strict").iterdir():
-        schema = json.loads(entry.read_text(encoding="utf-8"))
-        if entry.name != "_definitions.json" and "x-kubernetes-group-version-kind" not in schema:
-            continue
-        # With an $id of kubernetes.io the definitions beside it would be looked for there.
-        schema.pop("$id", None)
-        text = json.dumps(schema).replace('"/api/_definitions.json', '"_definitions.json')
-        (target_folder / entry.name).write_text(text, encoding="utf-8")
+    for entry in kubernetes_folder(version).iterdir():
+        schema = json.loads(entry.read_text(encoding="utf-8").replace(SHARED, "#/$defs/"))
+        if "x-kubernetes-group-version-kind" in schema:
+            # With an $id of kubernetes.io kubeconform would look for references there.
+            del schema["$id"]
+            (target_folder / entry.name).write_text(whole(schema, definitions), encoding="utf-8")
 
 
 def module_folder(module: str, version: str) -> Path:
@@ -86,7 +118,7 @@ def module_folder(module: str, version: str) -> Path:
     return Path(answer["Dir"])
 
 
-def definitions(folder: Path) -> Iterator[dict[str, Any]]:
+def custom_resources(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every CustomResourceDefinition of a folder of YAML files."""
     for path in sorted(folder.glob("*.yaml")):
         with path.open(encoding="utf-8") as stream:
@@ -129,31 +161,28 @@ def others(schema: dict[str, Any], *, closed: bool) -> dict[str, Any]:
     return {}
 
 
-def resource_schema(definition: dict[str, Any], version: dict[str, Any], meta: str) -> str:
-    """Return the schema of one served version of a custom resource as JSON text."""
+def resource_schema(definition: dict[str, Any], version: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one served version of a custom resource."""
     spec = definition["spec"]
     schema = strict(version["schema"]["openAPIV3Schema"])
     schema.setdefault("properties", {}).update(
         apiVersion={"enum": [f"{spec['group']}/{version['name']}"]},
         kind={"enum": [spec["names"]["kind"]]},
-        metadata={"$ref": meta},
+        metadata={"$ref": f"#/$defs/{OBJECT_META}"},
     )
-    return json.dumps(schema)
+    return schema
 
 
-def write_crds(folder: Path, pinned: dict[str, Any]) -> None:
+def write_crds(folder: Path, pins_of_crds: dict[str, Any], definitions: dict[str, Any]) -> None:
     """Write GROUP/KIND_VERSION.json for each served version of each pinned custom resource."""
-    kubernetes = f"../../kubernetes/v{pinned['kubernetes']['version']}"
-    meta = f"{kubernetes}/_definitions.json#/$defs/{OBJECT_META}"
-    for pin in pinned["crds"].values():
-        source = module_folder(pin["module"], pin["version"]) / pin["folder"]
-        for definition in definitions(source):
+    for pin in pins_of_crds.values():
+        for definition in custom_resources(module_folder(pin["module"], pin["version"]) / pin["folder"]):
             group = folder / "crds" / definition["spec"]["group"]
             group.mkdir(parents=True, exist_ok=True)
             kind = definition["spec"]["names"]["kind"].lower()
             for version in definition["spec"]["versions"]:
                 if version["served"]:
-                    text = resource_schema(definition, version, meta)
+                    text = whole(resource_schema(definition, version), definitions)
                     (group / f"{kind}_{version['name']}.json").write_text(text, encoding="utf-8")
 
 
@@ -164,8 +193,9 @@ def ensure() -> list[str]:
     if not folder.is_dir():
         print("schemas: writing", file=sys.stderr, flush=True)
         with pins.filled(folder) as unfinished:
-            write_kubernetes(unfinished, pinned["kubernetes"]["version"])
-            write_crds(unfinished, pinned)
+            definitions = load_definitions(pinned["kubernetes"]["version"])
+            write_kubernetes(unfinished, pinned["kubernetes"]["version"], definitions)
+            write_crds(unfinished, pinned["crds"], definitions)
     return locations(folder)
 
 
