@@ -116,12 +116,12 @@ open_pods(ns, missing) := names if {
 		some workload in workloads.all
 		objects.namespace(workload.object) == ns
 		some type in missing
-		not covered(workload, type)
+		not chosen_for(workload, type)
 	})
 	count(names) > 0
 } else := ["pods without a policy of their own"]
 
-covered(workload, type) if {
+chosen_for(workload, type) if {
 	some policy in policies
 	type in policy.types
 	workloads.id(workload) in policy.ids
@@ -154,7 +154,8 @@ open_peer(rule) := peers[0] if {
 	peers := array.concat(
 		[{"path": [], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
 		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%s'", [peer.ipBlock.cidr])} |
-			some index, peer in rule.to
+			some index
+			peer := rule.to[index]
 			endswith(peer.ipBlock.cidr, "/0")
 		],
 	)
@@ -256,7 +257,8 @@ may_be_dns(peer) if peer.namespaceSelector.matchLabels["kubernetes.io/metadata.n
 dns_place(mine) := places[0] if {
 	half := [{"object": policy.object, "path": ["spec", "egress", index, "ports"]} |
 		some policy in mine
-		some index, rule in policy.object.spec.egress
+		some index
+		rule := policy.object.spec.egress[index]
 		some entry in rule.ports
 		entry.port == 53
 	]

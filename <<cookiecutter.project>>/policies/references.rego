@@ -32,7 +32,7 @@ deny contains result if {
 
 deny contains result if {
 	some reference in refs.wanted
-	known := refs.keys[reference.kind][refs.id(reference.namespace, reference.name)]
+	known := refs.keys[reference.kind][refs.key_of(reference.namespace, reference.name)]
 	not refs.unknown_key in known
 	some entry in reference.keys
 	not entry.key in known
@@ -52,7 +52,7 @@ deny contains result if {
 	not found.mount.subPath
 	not found.volume.configMap.items
 	not object.get(found.volume, ["configMap", "optional"], false)
-	known := refs.keys.ConfigMap[refs.id(objects.namespace(engine.object), found.volume.configMap.name)]
+	known := refs.keys.ConfigMap[refs.key_of(objects.namespace(engine.object), found.volume.configMap.name)]
 	key := trim_left(trim_prefix(flag.value, trim_right(found.mount.mountPath, "/")), "/")
 	not key in known
 	result := results.finding("REF001", flag.object, flag.path, sprintf("wants the key '%s' in ConfigMap '%s', found %s", [
@@ -72,7 +72,7 @@ deny contains result if {
 	result := results.finding("REF001", workload.object, array.concat(workload.path, ["priorityClassName"]), sprintf("wants a PriorityClass '%s', found no such built-in class", [class]))
 }
 
-exists(reference) if refs.id(reference.namespace, reference.name) in refs.existing[reference.kind]
+exists(reference) if refs.key_of(reference.namespace, reference.name) in refs.existing[reference.kind]
 
 exists(reference) if {
 	reference.kind == "ConfigMap"
@@ -149,4 +149,4 @@ target_field(port) := "targetPort" if port.targetPort
 
 target_field(port) := "port" if not port.targetPort
 
-labels_text(selector) := concat(", ", sort([sprintf("%s=%s", [label, value]) | some label, value in selector]))
+labels_text(selector) := concat(", ", sort([sprintf("%s=%s", [label, selector[label]]) | some label in object.keys(selector)]))

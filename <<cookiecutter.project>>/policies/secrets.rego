@@ -23,7 +23,7 @@ import rego.v1
 deny contains result if {
 	some secret in objects.of_kind("Secret")
 	some field in ["data", "stringData"]
-	plain := sort([key | some key, value in secret[field]; not encrypted(secret, value)])
+	plain := sort([key | some key; value := secret[field][key]; not encrypted(secret, value)])
 	count(plain) > 0
 	not generated(secret)
 	result := results.finding("KEY001", secret, [field], sprintf("a Secret of the repository wants encrypted values, found plain %s in %s", [
@@ -138,7 +138,7 @@ annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj
 # The key of a YAML text's top level that holds the credential, when there is one such key.
 inner(text) := [key] if {
 	content := yaml.unmarshal(text)
-	found := [name | some name, value in content; credentials.found(value)]
+	found := [name | some name; credentials.found(content[name])]
 	count(found) == 1
 	key := found[0]
 } else := []

@@ -72,7 +72,7 @@ privileged(entry) if entry.container.securityContext.privileged == true
 effective_finding(entry, field, rest, wanted) := results.finding(
 	"SEC001", entry.object, array.concat(path, rest),
 	sprintf("%s wants %s %s, found %s", [
-		holder(entry, field),
+		spoken_of(entry, field),
 		concat(".", array.concat([field], rest)),
 		wanted,
 		text.found(object.get(security_context(entry, field), array.concat([field], rest), null)),
@@ -82,7 +82,7 @@ effective_finding(entry, field, rest, wanted) := results.finding(
 }
 
 # The pod's own fault is one finding, however many containers inherit it.
-holder(entry, field) := sprintf("container '%s'", [entry.container.name]) if {
+spoken_of(entry, field) := sprintf("container '%s'", [entry.container.name]) if {
 	security.own(entry.container, field) != null
 } else := "the pod"
 
@@ -197,7 +197,8 @@ writable_at(engine, directory) if security.writable(security.mount(engine, direc
 # Variables that the container sets itself. A hub cache on a claim is the weights', and MDL001's.
 set_places(engine) := [{"name": name, "directory": directory, "path": array.concat(engine.path, ["env", index, "value"])} |
 	values := vllm.literals(engine)
-	some index, variable in object.get(engine.container, "env", [])
+	some index
+	variable := engine.container.env[index]
 	name := variable.name
 	name in watched
 	directory := values[name]

@@ -119,12 +119,14 @@ writer(claim, all_mounts) if {
 mounts_of(claim) := [mount |
 	some workload in workloads_of(claim)
 	id := workloads.id(workload)
-	some index, volume in workload.pod.volumes
+	some index
+	volume := workload.pod.volumes[index]
 	volume.persistentVolumeClaim.claimName == objects.name(claim)
 	volume_path := array.concat(workload.path, ["volumes", index, "persistentVolumeClaim", "readOnly"])
 	some entry in workloads.containers
 	workloads.id(entry.workload) == id
-	some number, mounted in entry.container.volumeMounts
+	some number
+	mounted := entry.container.volumeMounts[number]
 	mounted.name == volume.name
 	mount_path := array.concat(entry.path, ["volumeMounts", number, "readOnly"])
 	mount := access(workload.object, volume, mounted, volume_path, mount_path)

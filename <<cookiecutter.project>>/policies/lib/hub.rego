@@ -33,7 +33,8 @@ cache_directories(engine) := [directory |
 offline_variable(entry) := found[0] if {
 	found := [object.union({"name": name, "index": index}, literal(variable)) |
 		some name in catalogue.caches.offline
-		some index, variable in object.get(entry.container, "env", [])
+		some index
+		variable := entry.container.env[index]
 		variable.name == name
 	]
 }

@@ -21,20 +21,20 @@ factors := {
 }
 
 # Bytes of "16Gi", 1024, "129e6".
-bytes(q) := round(value(q))
+bytes(q) := round(amount(q))
 
 # Thousandths of "250m", "2", 0.5.
-milli(q) := round(value(q) * 1000)
+milli(q) := round(amount(q) * 1000)
 
-value(q) := q if is_number(q)
+amount(q) := q if is_number(q)
 
-value(q) := number * factors[found[0][2]] if {
+amount(q) := number * factors[found[0][2]] if {
 	is_string(q)
 	found := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*|\.[0-9]+)([a-zA-Z]*)$`, q, 1)
 	number := to_number(found[0][1])
 }
 
-value(q) := to_number(q) if {
+amount(q) := to_number(q) if {
 	is_string(q)
 	regex.match(`^[0-9]+\.?[0-9]*[eE][+-]?[0-9]+$`, q)
 }

@@ -7,7 +7,7 @@ import data.lockgate.lib.workloads
 import rego.v1
 
 # Index key of a namespaced name.
-id(ns, name) := concat("/", [ns, name])
+key_of(ns, name) := concat("/", [ns, name])
 
 # Stands among the keys of a ConfigMap or Secret whose keys cannot be read off the repository.
 unknown_key := "*"
@@ -20,7 +20,7 @@ existing := {
 	"ServiceAccount": ids_of("ServiceAccount"),
 }
 
-ids_of(kind) := {id(objects.namespace(obj), objects.name(obj)) | some obj in objects.of_kind(kind)}
+ids_of(kind) := {key_of(objects.namespace(obj), objects.name(obj)) | some obj in objects.of_kind(kind)}
 
 # Keys of each ConfigMap and Secret: {"ConfigMap": {"ns/name": {"key", ...}}, ...}.
 keys := {
@@ -37,7 +37,7 @@ keys_by_id(ids, makers) := {wanted: found |
 	}
 }
 
-config_map_makers := [{"id": id(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "binaryData"])} |
+config_map_makers := [{"id": key_of(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "binaryData"])} |
 	some obj in objects.of_kind("ConfigMap")
 ]
 
@@ -47,23 +47,23 @@ secret_makers := array.concat(
 	array.concat(external_secrets, certificates),
 )
 
-plain_secrets := [{"id": id(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "stringData"])} |
+plain_secrets := [{"id": key_of(objects.namespace(obj), objects.name(obj)), "keys": keys_of(obj, ["data", "stringData"])} |
 	some obj in objects.of_kind("Secret")
 ]
 
-sealed_secrets := [{"id": id(objects.namespace(obj), name), "keys": names} |
+sealed_secrets := [{"id": key_of(objects.namespace(obj), name), "keys": names} |
 	some obj in objects.of_kind("SealedSecret")
 	name := object.get(obj, ["spec", "template", "metadata", "name"], objects.name(obj))
 	names := object.keys(object.get(obj, ["spec", "encryptedData"], {})) | object.keys(object.get(obj, ["spec", "template", "data"], {}))
 ]
 
-external_secrets := [{"id": id(objects.namespace(obj), name), "keys": external_keys(obj.spec)} |
+external_secrets := [{"id": key_of(objects.namespace(obj), name), "keys": external_keys(obj.spec)} |
 	some obj in objects.of_kind("ExternalSecret")
 	object.get(obj, ["spec", "target", "creationPolicy"], "Owner") != "None"
 	name := object.get(obj, ["spec", "target", "name"], objects.name(obj))
 ]
 
-certificates := [{"id": id(objects.namespace(obj), obj.spec.secretName), "keys": {unknown_key}} |
+certificates := [{"id": key_of(objects.namespace(obj), obj.spec.secretName), "keys": {unknown_key}} |
 	some obj in objects.of_kind("Certificate")
 	startswith(obj.apiVersion, "cert-manager.io/")
 ]
@@ -77,7 +77,8 @@ external_keys(spec) := {unknown_key} if {
 
 keys_of(obj, fields) := {key |
 	some field in fields
-	some key, _ in object.get(obj, field, {})
+	some key
+	_ := object.get(obj, field, {})[key]
 }
 
 # What pods ask for by name: {"object", "path", "kind", "namespace", "name", "keys": [{"key", "path"}]}.
@@ -96,17 +97,22 @@ volume_sources := {
 
 from_volumes := [reference |
 	some workload in workloads.all
-	some index, volume in object.get(workload.pod, "volumes", [])
-	some field, source in volume_sources
+	some index
+	volume := workload.pod.volumes[index]
+	some field
+	source := volume_sources[field]
 	body := volume[field]
 	reference := item_reference(workload, body, source, array.concat(workload.path, ["volumes", index, field]))
 ]
 
 from_projected := [reference |
 	some workload in workloads.all
-	some index, volume in object.get(workload.pod, "volumes", [])
-	some number, entry in volume.projected.sources
-	some field, kind in {"configMap": "ConfigMap", "secret": "Secret"}
+	some index
+	volume := workload.pod.volumes[index]
+	some number
+	entry := volume.projected.sources[number]
+	some field
+	kind := {"configMap": "ConfigMap", "secret": "Secret"}[field]
 	body := entry[field]
 	path := array.concat(workload.path, ["volumes", index, "projected", "sources", number, field])
 	reference := item_reference(workload, body, {"kind": kind, "name": "name"}, path)
@@ -119,7 +125,8 @@ item_reference(workload, body, source, path) := {
 	"namespace": objects.namespace(workload.object),
 	"name": body[source.name],
 	"keys": [{"key": item.key, "path": array.concat(path, ["items", index, "key"])} |
-		some index, item in object.get(body, "items", [])
+		some index
+		item := body.items[index]
 	],
 } if {
 	not object.get(body, "optional", false)
@@ -127,8 +134,10 @@ item_reference(workload, body, source, path) := {
 
 from_env := [reference |
 	some entry in workloads.containers
-	some index, variable in object.get(entry.container, "env", [])
-	some field, kind in {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
+	some index
+	variable := entry.container.env[index]
+	some field
+	kind := {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}[field]
 	body := variable.valueFrom[field]
 	not object.get(body, "optional", false)
 	path := array.concat(entry.path, ["env", index, "valueFrom", field])
@@ -144,8 +153,10 @@ from_env := [reference |
 
 from_env_from := [reference |
 	some entry in workloads.containers
-	some index, source in object.get(entry.container, "envFrom", [])
-	some field, kind in {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+	some index
+	source := entry.container.envFrom[index]
+	some field
+	kind := {"configMapRef": "ConfigMap", "secretRef": "Secret"}[field]
 	body := source[field]
 	not object.get(body, "optional", false)
 	reference := plain_reference(entry.object, kind, body.name, array.concat(entry.path, ["envFrom", index, field, "name"]))
@@ -161,7 +172,8 @@ from_pods := array.concat(
 	],
 	[reference |
 		some workload in workloads.all
-		some index, secret in object.get(workload.pod, "imagePullSecrets", [])
+		some index
+		secret := workload.pod.imagePullSecrets[index]
 		reference := plain_reference(workload.object, "Secret", secret.name, array.concat(workload.path, ["imagePullSecrets", index, "name"]))
 	],
 )

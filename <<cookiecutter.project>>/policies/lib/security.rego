@@ -23,7 +23,8 @@ place(entry, field) := array.concat(entry.path, ["securityContext", field]) if {
 # its volume: {"index", "mount", "volume"}. Undefined for a directory of the image.
 mount(entry, directory) := found[count(found) - 1][1] if {
 	found := sort([[count(trim_right(candidate.mountPath, "/")), {"index": index, "mount": candidate, "volume": volume}] |
-		some index, candidate in object.get(entry.container, "volumeMounts", [])
+		some index
+		candidate := entry.container.volumeMounts[index]
 		below(directory, candidate.mountPath)
 		volume := volume_named(entry.pod, candidate.name)
 	])
