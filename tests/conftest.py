@@ -32,7 +32,7 @@ def tools() -> None:
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps the tests' caches away from the person's own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCKGATE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LOCKGATE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "blame": GROUND | SHARED | {"evaluate"},
     "generate": GROUND | SHARED,
     "secrets": GROUND | SHARED,
-    "pipeline": GROUND | SHARED | STAGES | {"blame", "engines", "rules"},
+    "pipeline": GROUND | SHARED | STAGES | {"blame", "rules"},
     "commands": GROUND | SHARED | {"pipeline", "generate", "report", "rules", "secrets"},
     "testing": GROUND | SHARED | STAGES | {"pipeline", "rules", "generate"},
     "cli": {"lockgate", "errors", "commands"},

@@ -6,6 +6,7 @@ render failure, nothing checked), 3 a defect of Lockgate, 130 interrupted.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -39,6 +40,15 @@ class _Lazy(click.Group):
             return None
         command: click.Command = importlib.import_module(f"lockgate.commands.{cmd_name}").command
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_COMMANDS)}"
+            msg = f"no command {args[0]!r}; {hint}"
+            raise click.UsageError(msg, ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, PLR6301
         with formatter.section("Commands"):

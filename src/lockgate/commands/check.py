@@ -1,0 +1,125 @@
+"""`lockgate check`: the gate. Arguments to pipeline, report to every format that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from lockgate import pipeline, report
+from lockgate.errors import LockgateError
+from lockgate.model import Report, Severity
+from lockgate.progress import progress
+
+_SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
+
+
+@click.command(
+    epilog="Examples:\n\n  lockgate check\n\n  lockgate check --env prod --format text --format json=report.json\n\n"
+    "  lockgate check --changed overlays/prod/hpa.yaml"
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]", type=click.Path(path_type=Path))
+@click.option("--env", "environments", multiple=True, metavar="NAME", help="Check this environment only; repeatable.")
+@click.option("--changed", is_flag=True, help="Take PATH as changed files: check the environments whose build reads them.")
+@click.option(
+    "--format", "formats", multiple=True, metavar="X[=FILE]", default=["text"], show_default="text",
+    help=f"One of {', '.join(report.FORMATS)}, to stdout or to FILE; repeatable.",
+)
+@click.option("--fail-on", type=_SEVERITIES, default="error", show_default=True, help="Exit 1 from this severity on.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
+@click.option(
+    "--engine", default="embedded", show_default=True, metavar="NAME",
+    help="What evaluates the rules: embedded, opa, or the URL of an OPA server. Decisions are equal.",
+)
+@click.option("--renderer", type=click.Choice(pipeline.RENDERERS), help="What builds the overlays; default: the first that is installed.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Judge the expiry of exemptions as of this day.")
+def command(  # noqa: PLR0913  # one parameter for each option that a person can type
+    paths: tuple[Path, ...],
+    environments: tuple[str, ...],
+    formats: tuple[str, ...],
+    fail_on: str,
+    engine: str,
+    renderer: str | None,
+    today: datetime.datetime | None,
+    *,
+    changed: bool,
+    exit_zero: bool,
+) -> int:
+    """Gate every environment of the repository at PATH (default: here).
+
+    Exit code 0: clean; 1: findings; 2: no answer, such as a build that fails; 3: a defect of Lockgate.
+    """
+    if len(paths) > 1 and not changed:
+        msg = f"wanted one PATH, found {len(paths)}; name changed files with --changed"
+        raise click.UsageError(msg)
+    targets = tuple(_target(text) for text in formats)
+    options = pipeline.Options(environments, engine, renderer or "")
+    if today:
+        options = dataclasses.replace(options, today=today.date())
+    with progress() as line:
+        start = paths[0] if paths and not changed else Path()
+        result = pipeline.check(start, options, changed=paths if changed else None, step=line.step)
+    if result is None:
+        click.echo("no environment reads these files: nothing to gate", err=True)
+        return 0
+    repository, found = result
+    for name, file in targets:
+        with _output(file) as stream:
+            report.FORMATS[name](found, stream, repository.root)
+    return 0 if exit_zero else exit_code(found, Severity.named(fail_on))
+
+
+def exit_code(result: Report, threshold: Severity) -> int:
+    """1 when a finding that no exemption covers weighs at least `threshold`, else 0."""
+    return int(any(finding.severity >= threshold for finding in result.open))
+
+
+def run_gate(root: Path) -> int:
+    """Gates the repository at `root` as `lockgate check` does, the report as text on stdout.
+
+    Returns:
+        The exit code that `lockgate check` would have.
+    """
+    with progress() as line:
+        result = pipeline.check(root, pipeline.Options(), step=line.step)
+    if result is None:
+        return 0
+    repository, found = result
+    report.FORMATS["text"](found, sys.stdout, repository.root)
+    return exit_code(found, Severity.ERROR)
+
+
+def _target(text: str) -> tuple[str, Path | None]:
+    name, _, file = text.partition("=")
+    if name not in report.FORMATS:
+        msg = f"no format {name!r}; known: {', '.join(report.FORMATS)}"
+        raise click.BadParameter(msg, param_hint="--format")
+    return name, Path(file) if file else None
+
+
+@contextlib.contextmanager
+def _output(file: Path | None) -> Iterator[TextIO]:
+    """Standard output, or `file` written beside itself first, so that it is whole or as it was."""
+    if file is None:
+        yield sys.stdout
+        return
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=file.name, delete=False, encoding="utf-8") as stream:
+            try:
+                yield stream
+                stream.close()
+                os.replace(stream.name, file)  # noqa: PTH105  # a name, not a Path, is in hand
+            except BaseException:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        msg = f"{file}: the report cannot be written: {error.strerror}"
+        raise LockgateError(msg, "name a file in a folder that exists and is writable") from error

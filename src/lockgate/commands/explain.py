@@ -1,0 +1,90 @@
+"""`lockgate explain ID`: why a rule exists, what breaks it, how to mend it, how to exempt from it."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lockgate import discover, pipeline, rules
+from lockgate.errors import LockgateError
+from lockgate.model import Rule
+from lockgate.rules import RuleSet
+
+_WIDTH = 96
+
+
+@click.command(epilog="Examples:\n\n  lockgate explain GPU001\n\n  lockgate explain --list")
+@click.argument("identifier", metavar="[ID]", required=False)
+@click.option("--list", "listed", is_flag=True, help="List every rule: id, severity in dev, canary and prod, title.")
+def command(identifier: str | None, *, listed: bool) -> int:
+    """Say why rule ID exists, what breaks it, how to mend it, how to exempt from it.
+
+    Inside a repository its own rules are explained, else those that Lockgate ships.
+    """
+    ruleset = _ruleset()
+    if listed or identifier is None:
+        click.echo("\n".join(_table(ruleset)))
+    else:
+        click.echo("\n".join(page(_rule(ruleset, identifier))))
+    return 0
+
+
+def page(rule: Rule) -> list[str]:
+    """The text about one rule, line by line."""
+    severity = ", ".join(f"{level} {rule.severity[level]}" for level in rules.LEVELS if level in rule.severity)
+    lines = [f"{rule.id}: {rule.title}", f"severity: {severity}", ""]
+    lines += [*_section("Why", rule.description), *_section("Fix", rule.remediation)]
+    lines += ["Exempt", "  In lockgate.yaml, for at most 90 days (30 where it covers prod):", ""]
+    lines += textwrap.indent(_exemption(rule.id), "    ").splitlines()
+    if rule.links:
+        lines += ["", "Links", *(f"  {link}" for link in rule.links)]
+    return lines
+
+
+def _section(title: str, text: str) -> Iterator[str]:
+    yield title
+    yield from textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield ""
+
+
+def _exemption(identifier: str) -> str:
+    return (
+        "exemptions:\n"
+        f"  - rule: {identifier}\n"
+        "    object: Kind/name\n"
+        "    environments: [dev]\n"
+        "    reason: why it may stay broken for a while\n"
+        "    owner: who mends it\n"
+        '    expires: "YYYY-MM-DD"'
+    )
+
+
+def _table(ruleset: RuleSet) -> Iterator[str]:
+    yield "ID       dev      canary   prod     title"
+    for rule in sorted(ruleset.rules.values(), key=lambda one: one.id):
+        levels = " ".join(f"{str(rule.severity.get(level, '-')):<8}" for level in rules.LEVELS)
+        yield f"{rule.id:<8} {levels} {rule.title}"
+
+
+def _ruleset() -> RuleSet:
+    """The rules of the repository around the current folder; outside of one, the shipped ones."""
+    here = Path.cwd()
+    try:
+        root = discover.find_root(here)
+    except LockgateError:
+        root = here
+    return rules.load(pipeline.policies(root))
+
+
+def _rule(ruleset: RuleSet, identifier: str) -> Rule:
+    wanted = identifier.upper()
+    if wanted in ruleset.rules:
+        return ruleset.rules[wanted]
+    close = difflib.get_close_matches(wanted, ruleset.rules, 3)
+    hint = f"did you mean {', '.join(close)}?" if close else "`lockgate explain --list` lists them"
+    msg = f"no rule {identifier!r}"
+    raise LockgateError(msg, hint)

@@ -1,0 +1,145 @@
+"""The five stages in order: discover, render, trace, evaluate, report. The place to start reading."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from lockgate import blame, discover, evaluate, render, rules
+from lockgate.discover import Repository
+from lockgate.errors import LockgateError
+from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
+from lockgate.model import Path as Field
+from lockgate.resources import PROJECT, template_root
+from lockgate.rules import RuleSet
+from lockgate.trace import Sources, Trace, check_sources
+
+RENDERERS = render.RENDERERS
+
+
+def _today() -> datetime.date:
+    return datetime.datetime.now(tz=datetime.UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run the gate.
+
+    Attributes:
+        environments: Names to check; empty for all.
+        engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
+        renderer: One of `lockgate.render.RENDERERS`; empty for the first that is there.
+        today: Judges the expiry of exemptions (UTC).
+    """
+
+    environments: tuple[str, ...] = ()
+    engine: str = "embedded"
+    renderer: str = ""
+    today: datetime.date = field(default_factory=_today)
+
+
+def check(
+    path: Path,
+    options: Options,
+    *,
+    changed: Sequence[Path] | None = None,
+    step: Callable[[str], None] = lambda _text: None,
+) -> tuple[Repository, Report] | None:
+    """Gates the repository around `path`.
+
+    Args:
+        path: The repository's root, or a folder in it.
+        options: How to run.
+        changed: Files that changed; only environments whose build reads one of them are checked.
+        step: Told what is being done.
+
+    Returns:
+        The repository and what was found out; None when no environment reads a changed file.
+
+    Raises:
+        LockgateError: There is no answer: configuration, sources, rules or a build are broken.
+    """
+    repository = discover.find(path, options.environments)
+    ruleset = rules.load(policies(repository.root))
+    _check_exemptions(repository, ruleset)
+    root = repository.root
+    sources = Sources(root)
+    overlays = repository.overlays if changed is None else _reached(repository, sources, changed)
+    if not overlays:
+        return None
+    step(f"rendering {', '.join(overlay.environment for overlay in overlays)}")
+    renderings = _render(root, overlays, sources, options.renderer)
+    traces = {r.overlay.environment: Trace(root, r.overlay, r.objects, sources) for r in renderings}
+    step(f"evaluating {len(ruleset.rules)} rules")
+    kustomize = {name: trace.facts() for name, trace in traces.items()}
+    evaluation = evaluate.evaluate(
+        ruleset, repository.settings, renderings, kustomize, options.today, engine=options.engine
+    )
+    step("finding the lines to change")
+    locate = partial(_locate, traces)
+    found = blame.findings(
+        evaluation.violations, ruleset.rules, repository.settings, renderings, locate, options.today
+    )
+    return repository, Report(
+        environments=tuple(traces),
+        objects={r.overlay.environment: len(r.objects) for r in renderings},
+        rules=ruleset.rules,
+        findings=found,
+        not_covered=evaluation.not_covered,
+        renderer=renderings[0].renderer,
+        engine=options.engine,
+    )
+
+
+def policies(root: Path) -> Path:
+    """The rules that judge the repository at `root`: its own, else those that Lockgate ships."""
+    own = root / "policies"
+    return own if own.is_dir() else template_root() / PROJECT / "policies"
+
+
+def _render(root: Path, overlays: Sequence[Overlay], sources: Sources, name: str) -> list[Rendering]:
+    """All overlays at once: a build waits for nothing but the processor, and there is more than one."""
+    renderer = render.choose(name)
+    with ThreadPoolExecutor() as pool:
+        builds = [(overlay, pool.submit(render.render, root, overlay, renderer)) for overlay in overlays]
+        return [_built(root, sources, overlay, build.result) for overlay, build in builds]
+
+
+def _built(root: Path, sources: Sources, overlay: Overlay, result: Callable[[], Rendering]) -> Rendering:
+    """The rendering; when the build fails, the sources often say better why than kustomize does."""
+    try:
+        return result()
+    except LockgateError:
+        check_sources(root, overlay, sources)
+        raise
+
+
+def _locate(traces: dict[str, Trace], environment: str, ref: ObjectRef, path: Field) -> Location:
+    return traces[environment].locate(ref, path)[0]
+
+
+def _reached(repository: Repository, sources: Sources, changed: Sequence[Path]) -> tuple[Overlay, ...]:
+    """The overlays whose build or whose rules depend on a changed file."""
+    names = {_relative(repository.root, file) for file in changed}
+    if any(name == "lockgate.yaml" or name.startswith("policies/") for name in names):
+        return repository.overlays
+    return tuple(o for o in repository.overlays if names & set(Trace(repository.root, o, (), sources).files()))
+
+
+def _relative(root: Path, file: Path) -> str:
+    path = (Path.cwd() / file).resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def _check_exemptions(repository: Repository, ruleset: RuleSet) -> None:
+    """An exemption from a rule that does not exist would hide nothing and hide that it does."""
+    for exemption in repository.settings.exempted():
+        if exemption.rule and exemption.rule not in ruleset.rules:
+            close = difflib.get_close_matches(exemption.rule, ruleset.rules, 1)
+            msg = f"lockgate.yaml: exemption {exemption.index + 1} names the unknown rule {exemption.rule!r}"
+            raise LockgateError(msg, f"did you mean {close[0]!r}?" if close else "`lockgate explain` lists the rules")
