@@ -183,17 +183,20 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_on_a_terminal_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
-    """Every question is answered by Return but the first and the accelerator."""
+def on_a_terminal(folder: Path, *lines: str) -> tuple[int, str]:
+    """`lockgate new` on a terminal where a person types `lines`: exit code and what was shown."""
     import pty
 
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "lockgate", "new"], cwd=tmp_path, stdin=child, stdout=child, stderr=child
+        [sys.executable, "-m", "lockgate", "new"],
+        cwd=folder,
+        stdin=child,
+        stdout=child,
+        stderr=child,
     )
     os.close(child)
-    typed = ["chat-9", *[""] * 7, "7", *[""] * 30]
-    os.write(parent, "".join(f"{line}\n" for line in typed).encode())
+    os.write(parent, "".join(f"{line}\n" for line in lines).encode())
     shown = b""
     try:
         while chunk := os.read(parent, 65536):
@@ -202,9 +205,32 @@ def test_on_a_terminal_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
         pass
     finally:
         os.close(parent)
-    assert process.wait() == 0, shown.decode()
-    text = shown.decode()
-    assert "Name of the service" in text
-    assert "NVIDIA H100, 80 GB: bfloat16, fp8" in text
+    return process.wait(), shown.decode()
+
+
+def test_on_a_terminal_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
+    """Every question is answered by Return but the first and the accelerator."""
+    code, shown = on_a_terminal(tmp_path, "chat-9", *[""] * 7, "7", *[""] * 22)
+    assert code == 0, shown
+    assert "Name of the service" in shown
+    assert "NVIDIA H100, 80 GB: bfloat16, fp8" in shown
     settings = yaml.safe_load((tmp_path / "chat-9" / "lockgate.yaml").read_text())
     assert list(settings["pools"]) == ["h100-80gb"]
+
+
+def test_on_a_terminal_a_refusal_keeps_the_answers_and_asks_again(tmp_path: Path) -> None:
+    """The name is wrong at first; the owner is typed once."""
+    first = ["Chat", "", "my-team", *[""] * 28]
+    again = ["y", "chat", *[""] * 30]
+    code, shown = on_a_terminal(tmp_path, *first, *again)
+    assert code == 0, shown
+    assert "project must be a DNS-1123 label" in shown
+    settings = yaml.safe_load((tmp_path / "chat" / "lockgate.yaml").read_text())
+    assert settings["owner"] == "my-team"
+    assert [path.name for path in tmp_path.iterdir()] == ["chat"]
+
+
+def test_on_a_terminal_a_person_may_give_up(tmp_path: Path) -> None:
+    code, _ = on_a_terminal(tmp_path, "Chat", *[""] * 30, "n")
+    assert code == 2
+    assert list(tmp_path.iterdir()) == []

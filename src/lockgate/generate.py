@@ -139,6 +139,20 @@ def ask(given: Mapping[str, str], *, interactive: bool) -> Context:
     return context
 
 
+def own_answers(context: Context) -> dict[str, str]:
+    """The answers that are not what their defaults would be; the others follow from these anew."""
+    from cookiecutter.prompt import render_variable
+    from cookiecutter.utils import create_env_with_context
+
+    environment, answers = create_env_with_context(context), context["cookiecutter"]
+
+    def default(raw: str | list[str]) -> str:
+        return str(render_variable(environment, raw[0] if isinstance(raw, list) else raw, answers))
+
+    asked = questions(template_root())
+    return {key: answers[key] for key, raw in asked.items() if answers[key] != default(raw)}
+
+
 def refuse(context: Context) -> str:
     """What could not be checked, '' when all was.
 

@@ -43,9 +43,8 @@ def command(folder: Path | None, file: Path | None, settings: tuple[str, ...], *
     if folder is not None:
         given.setdefault("project", (folder.resolve().name, str(folder)))
     interactive = not defaults and sys.stdin.isatty()
-    context = generate.ask(generate.accept(given), interactive=interactive)
+    context, unchecked = _answers(generate.accept(given), interactive=interactive)
     target = _target(folder, context["cookiecutter"]["project"])
-    unchecked = generate.refuse(context)
     if unchecked:
         click.echo(f"note: {unchecked}", err=True)
     count = generate.write(context, target)
@@ -53,6 +52,21 @@ def command(folder: Path | None, file: Path | None, settings: tuple[str, ...], *
     code = run_gate(target)
     _next_steps(target, context["cookiecutter"]["pin_by"])
     return code
+
+
+def _answers(given: dict[str, str], *, interactive: bool) -> tuple[generate.Context, str]:
+    """Answers that can work, and what could not be checked of them; a person may try again."""
+    while True:
+        context = generate.ask(given, interactive=interactive)
+        try:
+            return context, generate.refuse(context)
+        except LockgateError as error:
+            if not interactive:
+                raise
+            click.echo(f"\n{error.message}\n", err=True)
+            if not click.confirm("Answer again, with these answers as defaults?", default=True, err=True):
+                raise
+        given = generate.own_answers(context)
 
 
 def _setting(text: str) -> tuple[str, tuple[str, str]]:
