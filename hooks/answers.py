@@ -32,6 +32,8 @@ UTILIZATION_PERCENT = 90
 OVERHEAD_GIB = 2
 KV_BYTES = 2
 SPARE_DISK = 1.2
+OLDEST_KUBERNETES = "1.30"
+OLDEST_VLLM = "0.18.0"
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # What YAML 1.1 takes for true, false or nothing where a name is meant.
 YAML_WORDS = {"false", "n", "no", "null", "off", "on", "true", "y", "yes"}
@@ -151,8 +153,15 @@ def versions(answers: Entry) -> Iterator[str]:
     kubernetes, vllm = answers["kubernetes_version"], answers["vllm_version"]
     if not re.fullmatch(r"1\.[1-9][0-9]", kubernetes):
         yield f"kubernetes_version must be major.minor like 1.36; found {kubernetes!r}"
+    elif _numbers(kubernetes) < _numbers(OLDEST_KUBERNETES):
+        yield (
+            f"kubernetes_version must be {OLDEST_KUBERNETES} or later, which knows the preStop "
+            f"sleep that lets a server drain; found {kubernetes}"
+        )
     if not re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", vllm):
         yield f"vllm_version must be major.minor.patch like 0.32.0; found {vllm!r}"
+    elif _numbers(vllm) < _numbers(OLDEST_VLLM):
+        yield (f"vllm_version must be {OLDEST_VLLM} or later, which knows --shutdown-timeout; found {vllm}")
 
 
 def pins(answers: Entry, today: dt.date) -> Iterator[str]:
@@ -292,6 +301,10 @@ def _asked(pods: int, size: int, alone: str = "") -> str:
     noun = "pod" if pods == 1 else "pods"
     verb = "asks" if pods == 1 else "ask"
     return f"{pods} {noun}{alone} {verb} {pods} x {size} = {pods * size} GPUs"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _subdomain(value: str) -> bool:

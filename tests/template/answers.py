@@ -87,7 +87,7 @@ SUPPORTED: dict[str, dict[str, str]] = {
         "model_revision": REVISION,
         "served_name": "acme",
     },
-    "older-versions": {"kubernetes_version": "1.33", "vllm_version": "0.31.0"},
+    "older-versions": {"kubernetes_version": "1.30", "vllm_version": "0.18.0"},
 }
 
 REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -259,6 +259,16 @@ REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             "kubernetes_version must be major.minor like 1.36; found 'v1.36'",
             "vllm_version must be major.minor.patch like 0.32.0; found 'latest'",
+        ],
+    ),
+    "versions-too-old": (
+        {"kubernetes_version": "1.29", "vllm_version": "0.17.9"},
+        [
+            (
+                "kubernetes_version must be 1.30 or later, which knows the preStop sleep that lets "
+                "a server drain; found 1.29"
+            ),
+            "vllm_version must be 0.18.0 or later, which knows --shutdown-timeout; found 0.17.9",
         ],
     ),
     "texts": (
