@@ -65,7 +65,8 @@ def test_no_layer_holds_a_credential(instructions: list[tuple[str, str]]) -> Non
 
 
 def test_only_what_is_copied_enters_the_build(instructions: list[tuple[str, str]], pristine: Path) -> None:
-    words = shlex.split(*of_kind(instructions, "COPY"))
+    (copy,) = of_kind(instructions, "COPY")
+    words = shlex.split(copy)
     copied = [word for word in words[:-1] if not word.startswith("--")]
     lines = (pristine / "serving" / ".dockerignore").read_text().splitlines()
     allowed = [line for line in lines if line and not line.startswith("#")]
