@@ -185,8 +185,10 @@ script_words(entry, items) := [{"text": expand(entry, word), "path": script.path
 # $(NAME), ${NAME} and $NAME by the container's own variables; what stays is unknown.
 expand(_, word) := word if not contains(word, "$")
 
-expand(entry, word) := tail_expanded(known, strings.replace_n(patterns, word)) if {
-	contains(word, "$")
+expand(entry, word) := expanded(entry, word) if contains(word, "$")
+
+# Apart from `expand`: the embedded engine reads the variables before it looks at the guard.
+expanded(entry, word) := tail_expanded(known, strings.replace_n(patterns, word)) if {
 	known := literals(entry)
 	braced := {sprintf("${%s}", [name]): v | some name, v in known}
 	rounded := {sprintf("$(%s)", [name]): v | some name, v in known}
@@ -200,14 +202,14 @@ tail_expanded(known, word) := concat("", [found[0][1], known[found[0][2]]]) if {
 tail_pattern := `^(.*)\$([A-Za-z_][A-Za-z0-9_]*)$`
 
 # Variables whose value the repository says: literal, or a key of a rendered ConfigMap.
-literals(entry) := {name: entries[count(entries) - 1].text |
-	some name in {variable.name | some variable in object.get(entry.container, "env", [])}
-	entries := [place |
-		some place in variable_places(entry)
+literals(entry) := {name: texts[count(texts) - 1] |
+	places := variable_places(entry)
+	some name in {place.name | some place in places}
+	texts := [place.text |
+		some place in places
 		place.name == name
 	]
-	count(entries) > 0
-	not contains(entries[count(entries) - 1].text, "$")
+	not contains(texts[count(texts) - 1], "$")
 }
 
 variable_places(entry) := array.concat(literal_places(entry), config_places(entry))
