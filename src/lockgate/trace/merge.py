@@ -89,27 +89,33 @@ class Merge:
         return old.changed([*items, *(item for item in old.items() if item.raw not in have)])
 
     def _merged_list(self, old: Node, items: list[Node], keys: Keys, path: Keys) -> Node:
-        rest = list(old.items())
+        """A list merged item by item: the patch's items come first, as kustomize puts them."""
+        keys = _used([*old.items(), *items], keys)
+        left = {id(item): item for item in old.items()}
         gone = dict(old.gone or {})
         front: list[Node] = []
-        back = {id(item): item for item in rest}
         for item in items:
-            before = next((other for other in rest if _same_item(other, item, keys)), None)
-            new = self.apply(before, item if before is None else _without_keys(item, before, keys), path)
-            if before is not None:
-                rest.remove(before)
-                back.pop(id(before))
+            before = next((other for other in old.items() if id(other) in left and _same_item(other, item, keys)), None)
+            new = self._item(before, item, keys, path)
             if new is None or not new.value:
                 if before is not None:
+                    del left[id(before)]
                     gone[identity(before, keys)] = _removal(item).replacing(before)
             elif before is not None and len(keys) > 1:
-                back[id(before)] = new  # kustomize keeps the place of an item with two merge keys
+                left[id(before)] = new  # an item with two merge keys keeps its place
             else:
+                left.pop(id(before), None)
                 front.append(new)
-        order = [back[id(item)] for item in old.items() if id(item) in back]
-        merged = old.changed([*front, *order])
+        merged = old.changed([*front, *left.values()])
         merged.gone = gone or None
         return merged
+
+    def _item(self, before: Node | None, item: Node, keys: Keys, path: Keys) -> Node | None:
+        if before is None:
+            return self.apply(None, item, path)
+        if item.text(_DIRECTIVE) == "replace":
+            return before  # kustomize puts the old item back over the one that was to replace it
+        return self.apply(before, _without_keys(item, before, keys), path)
 
     def _clean(self, patch: Node, path: Keys) -> Node:
         """A value that is new as a whole, without nulls and directives."""
@@ -142,6 +148,11 @@ def _removal(value: Node) -> Node:
 def identity(item: Node, keys: Keys) -> tuple[str, ...]:
     """What tells an item of a merged list from the others."""
     return tuple(item.text(key) for key in keys)
+
+
+def _used(items: list[Node], keys: Keys) -> Keys:
+    """The merge keys that any item has at all; the first in any case."""
+    return tuple(key for index, key in enumerate(keys) if index == 0 or any(item.text(key) for item in items))
 
 
 def _without_keys(item: Node, before: Node, keys: Keys) -> Node:

@@ -149,8 +149,12 @@ class Node:
 
     def _copy(self) -> Node:
         node = Node.__new__(Node)
-        for name in Node.__slots__:
-            setattr(node, name, getattr(self, name))
+        node.value = self.value
+        node.raw, node.style = self.raw, self.style
+        node.file, node.line, node.column = self.file, self.line, self.column
+        node.key_line, node.key_column = self.key_line, self.key_column
+        node.before, node.gone = self.before, self.gone
+        node.inner, node.source = self.inner, self.source
         return node
 
 
