@@ -208,6 +208,7 @@ def on_a_terminal(folder: Path, *lines: str) -> tuple[int, str]:
     return process.wait(), shown.decode()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
     """Every question is answered by Return but the first and the accelerator."""
     code, shown = on_a_terminal(tmp_path, "chat-9", *[""] * 7, "7", *[""] * 22)
@@ -218,6 +219,7 @@ def test_on_a_terminal_it_asks_and_takes_the_answers(tmp_path: Path) -> None:
     assert list(settings["pools"]) == ["h100-80gb"]
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_refusal_keeps_the_answers_and_asks_again(tmp_path: Path) -> None:
     """The name is wrong at first; the owner is typed once."""
     first = ["Chat", "", "my-team", *[""] * 28]
@@ -230,6 +232,7 @@ def test_on_a_terminal_a_refusal_keeps_the_answers_and_asks_again(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["chat"]
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_person_may_give_up(tmp_path: Path) -> None:
     code, _ = on_a_terminal(tmp_path, "Chat", *[""] * 30, "n")
     assert code == 2

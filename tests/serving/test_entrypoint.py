@@ -15,7 +15,7 @@ ENTRYPOINT = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" 
 FAKE = """#!{python}
 import json, os, signal, sys
 if "--wait" in sys.argv:
-    signal.signal(signal.SIGTERM, lambda *_: (print("drained", flush=True), sys.exit(7)))
+    signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"drained\\n"), os._exit(7)))
     print(os.getpid(), flush=True)
     signal.pause()
 names = ("VLLM_", "HF_", "PORT")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = resources.template_root()
+pytestmark = pytest.mark.slow
 NAMES = ("default", "another-name", "mi300x", "t4-float16-one-gpu")
 
 
