@@ -20,11 +20,11 @@ EDITED = Path("overlays") / "prod" / "autoscaler-bounds.yaml"
 BEFORE, AFTER = "maxReplicas: 3", "maxReplicas: 4"
 
 
-def lockgate(folder: Path, *arguments: str) -> str:
-    """Run Lockgate in `folder`; return its stdout."""
+def lockgate(folder: Path, *arguments: str, code: int) -> str:
+    """Run Lockgate in `folder`, which must end with this exit code; return its stdout."""
     command = [sys.executable, "-m", "lockgate", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
+    if done.returncode != code:
         raise RuntimeError(done.stderr)
     return done.stdout
 
@@ -33,13 +33,13 @@ def example() -> str:
     """Generate, edit, gate; return the Markdown that belongs between the markers."""
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "qwen-chat"
-        lockgate(Path(folder), "new", "qwen-chat", "--defaults")
+        lockgate(Path(folder), "new", "qwen-chat", "--defaults", code=0)
         settings = repository / "lockgate.yaml"
         dated = re.sub(r'(expires: ")[\d-]+', rf"\g<1>{EXPIRES}", settings.read_text(encoding="utf-8"))
         settings.write_text(dated, encoding="utf-8")
         edited = repository / EDITED
         edited.write_text(edited.read_text(encoding="utf-8").replace(BEFORE, AFTER), encoding="utf-8")
-        said = lockgate(repository, "check", "--today", TODAY)
+        said = lockgate(repository, "check", "--today", TODAY, code=1)
     shown = f"```console\n$ sed -i 's/{BEFORE}/{AFTER}/' {EDITED.as_posix()}\n$ lockgate check\n{said.rstrip()}\n```"
     return f"{shown}\n"
 
