@@ -324,9 +324,9 @@ unresolved(v) if {
 }
 
 # `vllm serve MODEL`
-positional(list) := [{"name": "model", "value": list[0].text, "path": list[0].path}] if is_value(list[0].text)
-
-positional(list) := [] if not is_value(object.get(list, [0, "text"], "-"))
+positional(list) := [{"name": "model", "value": list[0].text, "path": list[0].path}] if {
+	is_value(list[0].text)
+} else := []
 
 is_value(word) if not is_flag(word)
 
