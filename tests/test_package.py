@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PYKUSTOMIZE = "pykustomize==0.1.4"
+INPUTS = ("PATH", "ENVIRONMENTS", "FAIL_ON", "ENGINE")
 TEMPLATE = ("cookiecutter.json", "hooks", "<<cookiecutter.project>>")
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("package")]
@@ -70,3 +73,34 @@ def test_the_installed_wheel_writes_a_repository_and_gates_it(installed: Path, t
     path = os.pathsep.join([str(installed), "/usr/bin", "/bin"])
     run(installed / "lockgate", "new", "qwen-chat", "--defaults", cwd=tmp_path, PATH=path, PYTHONPATH="")
     run(installed / "lockgate", "check", tmp_path / "qwen-chat", cwd=tmp_path, PATH=path, PYTHONPATH="")
+
+
+def test_the_action_gates_and_annotates(installed: Path, pristine: Path, tmp_path: Path) -> None:
+    # The runner's part of it: the last step of action.yml, with inputs in the environment.
+    gate = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"][-1]
+    assert set(gate["env"]) == {"LOCKGATE_SOURCE", *(f"LOCKGATE_{name}" for name in INPUTS)}
+    (tmp_path / "lockgate").symlink_to(installed.parent)
+    shutil.copytree(pristine, tmp_path / "services" / "qwen-chat")
+    edited = tmp_path / "services" / "qwen-chat" / "overlays" / "prod" / "autoscaler-bounds.yaml"
+    edited.write_text(edited.read_text(encoding="utf-8").replace("maxReplicas: 3", "maxReplicas: 4"), encoding="utf-8")
+    inputs = dict(
+        zip((f"LOCKGATE_{name}" for name in INPUTS), ("services/qwen-chat", "prod", "error", "embedded"), strict=True)
+    )
+    done = subprocess.run(
+        ["bash", "-c", gate["run"]],
+        cwd=tmp_path,
+        env={**os.environ, **inputs, "RUNNER_TEMP": str(tmp_path), "LOCKGATE_SOURCE": str(ROOT), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (
+        "::error file=services/qwen-chat/overlays/prod/autoscaler-bounds.yaml,line=8,title=CST001 prod::" in done.stdout
+    )
+
+
+def test_the_action_uses_no_other_action() -> None:
+    steps = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+    assert [step["uses"] for step in steps if "uses" in step] == []
+    assert not any("${{" in step["run"] for step in steps)
