@@ -59,6 +59,7 @@ deny contains result if {
 	some engine in vllm.engines
 	hub.weights_from_claim(engine)
 	variable := hub.offline_variable(engine)
+	hub.literal(variable)
 	not hub.is_offline(variable.value)
 	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%s' reads its weights from a claim and wants %s '1', found '%s'", [
 		engine.container.name,

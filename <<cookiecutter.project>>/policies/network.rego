@@ -5,22 +5,23 @@ import data.lockgate.lib.catalogue
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
-import data.lockgate.lib.workloads
 import rego.v1
 
 # Every NetworkPolicy with what the rules ask of it:
-# {"object", "namespace", "types", "all": selects every pod, "pods": ids of the workloads selected}.
+# {"ref", "namespace", "types", "all": selects every pod, "pods": what it selects, "ids" of them, "ingress", "egress"}.
 policies := [policy |
 	some obj in objects.of_kind("NetworkPolicy")
 	selector := object.get(obj, ["spec", "podSelector"], {})
 	chosen := refs.selected(objects.namespace(obj), selector)
 	policy := {
-		"object": obj,
+		"ref": objects.ref(obj),
 		"namespace": objects.namespace(obj),
 		"types": types(obj.spec),
 		"all": all_pods(selector),
-		"workloads": chosen,
-		"ids": {workloads.id(workload) | some workload in chosen},
+		"pods": chosen,
+		"ids": {pod.id | some pod in chosen},
+		"ingress": object.get(obj, ["spec", "ingress"], []),
+		"egress": object.get(obj, ["spec", "egress"], []),
 	}
 ]
 
@@ -52,13 +53,13 @@ deny contains result if {
 	missing := [type | some type in ["Ingress", "Egress"]; not denied(ns, type)]
 	count(missing) > 0
 	place := open_place(ns, missing)
-	result := results.finding("NET001", place.object, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %s; open: %s", [
+	result := results.finding_at("NET001", place.ref, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %s; open: %s", [
 		concat(" and ", missing),
 		concat(", ", open_pods(ns, missing)),
 	]))
 }
 
-namespaces := {objects.namespace(workload.object) | some workload in workloads.all}
+namespaces := {pod.namespace | some pod in refs.pods}
 
 denied(ns, type) if {
 	some policy in policies
@@ -68,13 +69,13 @@ denied(ns, type) if {
 	closed(policy, type)
 }
 
-closed(policy, "Ingress") if count(object.get(policy.object, ["spec", "ingress"], [])) == 0
+closed(policy, "Ingress") if count(policy.ingress) == 0
 
-closed(policy, "Egress") if count(object.get(policy.object, ["spec", "egress"], [])) == 0
+closed(policy, "Egress") if count(policy.egress) == 0
 
 # A rule to the internet is NET002's, also in the default deny.
 closed(policy, "Egress") if {
-	some rule in policy.object.spec.egress
+	some rule in policy.egress
 	open_peer(rule)
 }
 
@@ -83,12 +84,12 @@ open_place(ns, missing) := places[0] if {
 	here := [policy | some policy in policies; policy.namespace == ns]
 	places := array.concat(
 		array.concat(
-			[{"object": policy.object, "path": short_path(policy, missing)} | some policy in here; denies_something(policy)],
-			[{"object": policy.object, "path": ["spec", "podSelector"]} | some policy in here],
+			[{"ref": policy.ref, "path": short_path(policy, missing)} | some policy in here; denies_something(policy)],
+			[{"ref": policy.ref, "path": ["spec", "podSelector"]} | some policy in here],
 		),
-		[{"object": workload.object, "path": ["metadata", "name"]} |
-			some workload in workloads.all
-			objects.namespace(workload.object) == ns
+		[{"ref": pod.ref, "path": ["metadata", "name"]} |
+			some pod in refs.pods
+			pod.namespace == ns
 		],
 	)
 }
@@ -112,19 +113,19 @@ short_path(policy, missing) := ["spec", lower(missing[0])] if {
 
 # Workloads that no policy at all selects for a missing direction; every one when each has some policy.
 open_pods(ns, missing) := names if {
-	names := sort({sprintf("%s '%s'", [workload.object.kind, objects.name(workload.object)]) |
-		some workload in workloads.all
-		objects.namespace(workload.object) == ns
+	names := sort({refs.pod_text(pod) |
+		some pod in refs.pods
+		pod.namespace == ns
 		some type in missing
-		not chosen_for(workload, type)
+		not chosen_for(pod, type)
 	})
 	count(names) > 0
 } else := ["pods without a policy of their own"]
 
-chosen_for(workload, type) if {
+chosen_for(pod, type) if {
 	some policy in policies
 	type in policy.types
-	workloads.id(workload) in policy.ids
+	pod.id in policy.ids
 }
 
 # METADATA
@@ -139,11 +140,11 @@ chosen_for(workload, type) if {
 deny contains result if {
 	some policy in policies
 	"Egress" in policy.types
-	count(policy.workloads) > 0
-	some index, rule in policy.object.spec.egress
+	count(policy.pods) > 0
+	some index, rule in policy.egress
 	peer := open_peer(rule)
 	fault := internet_fault(policy, rule)
-	result := results.finding("NET002", policy.object, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %s, found %s", [
+	result := results.finding_at("NET002", policy.ref, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %s, found %s", [
 		fault,
 		peer.found,
 	]))
@@ -177,9 +178,9 @@ explicit_ports(rule) if {
 	}
 }
 
-serving(policy) := sort({sprintf("%s '%s'", [workload.object.kind, objects.name(workload.object)]) |
-	some workload in policy.workloads
-	not workload.object.kind in {"Job", "CronJob"}
+serving(policy) := sort({refs.pod_text(pod) |
+	some pod in policy.pods
+	not pod.kind in {"Job", "CronJob"}
 })
 
 # METADATA
@@ -192,23 +193,23 @@ serving(policy) := sort({sprintf("%s '%s'", [workload.object.kind, objects.name(
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Allow egress to the cluster's DNS on port 53 with `protocol` UDP and `protocol` TCP in a NetworkPolicy that selects the pod.
 deny contains result if {
-	some workload in workloads.all
-	not workload.pod.hostNetwork
+	some pod in refs.pods
+	not pod.on_host
 	mine := [policy |
 		some policy in policies
 		"Egress" in policy.types
-		workloads.id(workload) in policy.ids
+		pod.id in policy.ids
 	]
 	count(mine) > 0
 	missing := [protocol | some protocol in ["UDP", "TCP"]; not allowed(mine, protocol)]
 	count(missing) > 0
 	place := dns_place(mine)
-	result := results.finding("NET003", place.object, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %s", [concat(" and no ", missing)]))
+	result := results.finding_at("NET003", place.ref, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %s", [concat(" and no ", missing)]))
 }
 
 allowed(mine, protocol) if {
 	some policy in mine
-	some rule in policy.object.spec.egress
+	some rule in policy.egress
 	rule_allows(rule, protocol)
 }
 
@@ -255,13 +256,13 @@ may_be_dns(peer) if peer.namespaceSelector.matchLabels["kubernetes.io/metadata.n
 
 # The policy that allows one protocol and not the other, else the first that closes egress.
 dns_place(mine) := places[0] if {
-	half := [{"object": policy.object, "path": ["spec", "egress", index, "ports"]} |
+	half := [{"ref": policy.ref, "path": ["spec", "egress", index, "ports"]} |
 		some policy in mine
 		some index
-		rule := policy.object.spec.egress[index]
+		rule := policy.egress[index]
 		some entry in rule.ports
 		entry.port == 53
 	]
-	first := [{"object": policy.object, "path": ["spec", "egress"]} | some policy in mine]
+	first := [{"ref": policy.ref, "path": ["spec", "egress"]} | some policy in mine]
 	places := array.concat(half, first)
 }

@@ -24,7 +24,7 @@ import rego.v1
 deny contains result if {
 	some reference in refs.wanted
 	not exists(reference)
-	result := results.finding("REF001", reference.object, reference.path, sprintf("wants a %s '%s', found none in the environment", [
+	result := results.finding_at("REF001", reference.ref, reference.path, sprintf("wants a %s '%s', found none in the environment", [
 		reference.kind,
 		reference.name,
 	]))
@@ -36,7 +36,7 @@ deny contains result if {
 	not refs.unknown_key in known
 	some entry in reference.keys
 	not entry.key in known
-	result := results.finding("REF001", reference.object, entry.path, sprintf("wants the key '%s' in %s '%s', found %s", [
+	result := results.finding_at("REF001", reference.ref, entry.path, sprintf("wants the key '%s' in %s '%s', found %s", [
 		entry.key,
 		reference.kind,
 		reference.name,
@@ -97,32 +97,37 @@ exists(reference) if {
 deny contains result if {
 	some service in selecting
 	some label in moving_labels(service.selector)
-	result := results.finding("REF002", service.object, ["spec", "selector", label], sprintf("the selector wants labels that last, found '%s'", [label]))
+	result := results.finding_at("REF002", service.ref, ["spec", "selector", label], sprintf("the selector wants labels that last, found '%s'", [label]))
 }
 
 deny contains result if {
 	some service in selecting
 	count(moving_labels(service.selector)) == 0
-	count(service.workloads) == 0
-	result := results.finding("REF002", service.object, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %s", [labels_text(service.selector)]))
+	count(service.pods) == 0
+	result := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %s", [labels_text(service.selector)]))
 }
 
 deny contains result if {
 	some service in selecting
-	count(service.workloads) > 0
-	some index, port in service.object.spec.ports
+	count(service.pods) > 0
+	some index, port in service.ports
 	target := object.get(port, "targetPort", port.port)
-	offered := container_ports(service.workloads)
+	offered := container_ports(service.pods)
 	count(offered) > 0
 	not resolves(target, offered)
-	result := results.finding("REF002", service.object, ["spec", "ports", index, target_field(port)], sprintf("the target port wants a port of the selected pods (%s), found '%v'", [
+	result := results.finding_at("REF002", service.ref, ["spec", "ports", index, target_field(port)], sprintf("the target port wants a port of the selected pods (%s), found '%v'", [
 		concat(", ", [sprintf("%s %v", [object.get(entry, "name", ""), entry.containerPort]) | some entry in offered]),
 		target,
 	]))
 }
 
-# Services with a selector: {"object", "selector", "workloads": those whose pods it selects}.
-selecting := [{"object": obj, "selector": selector, "workloads": refs.selected(objects.namespace(obj), {"matchLabels": selector})} |
+# Services with a selector: {"ref", "selector", "ports", "pods": what it selects}.
+selecting := [{
+	"ref": objects.ref(obj),
+	"selector": selector,
+	"ports": object.get(obj, ["spec", "ports"], []),
+	"pods": refs.selected(objects.namespace(obj), {"matchLabels": selector}),
+} |
 	some obj in objects.of_kind("Service")
 	object.get(obj, ["spec", "type"], "ClusterIP") != "ExternalName"
 	selector := object.get(obj, ["spec", "selector"], {})
@@ -134,9 +139,10 @@ moving_labels(selector) := [label |
 	selector[label]
 ]
 
-container_ports(selected) := [port |
-	some workload in selected
-	some container in workloads.pod_containers(workload.pod)
+# Ports of the containers (and sidecars) of the selected pods.
+container_ports(chosen) := [port |
+	some pod in chosen
+	some container in workloads.pod_containers(workloads.all[pod.index].pod)
 	some port in container.ports
 ]
 

@@ -2,6 +2,7 @@
 package lockgate.security
 
 import data.lockgate.lib.catalogue
+import data.lockgate.lib.hub
 import data.lockgate.lib.results
 import data.lockgate.lib.security
 import data.lockgate.lib.text
@@ -154,24 +155,11 @@ deny contains result if {
 	some engine in vllm.engines
 	read_only_root(engine)
 	found := misplaced(engine)
-	count(found) == 1
-	result := results.finding("SEC003", engine.object, found[0].path, sprintf("container '%s' has a read-only root and wants a writable mount for %s, found none at '%s'", [
-		engine.container.name,
-		found[0].name,
-		found[0].directory,
-	]))
-}
-
-# Several directories without a writable mount have one cause: the mount.
-deny contains result if {
-	some engine in vllm.engines
-	read_only_root(engine)
-	found := misplaced(engine)
-	count(found) > 1
-	result := results.finding("SEC003", engine.object, mounts_path(engine, found), sprintf("container '%s' has a read-only root and wants writable mounts for %s, found none at %s", [
+	count(found) > 0
+	result := results.finding("SEC003", engine.object, culprit(engine, found), sprintf("container '%s' has a read-only root and wants a writable mount for %s, found none at %s", [
 		engine.container.name,
 		concat(", ", [place.name | some place in found]),
-		concat(", ", sort({sprintf("'%s'", [place.directory]) | some place in found})),
+		text.quoted(sort({place.directory | some place in found})),
 	]))
 }
 
@@ -194,27 +182,26 @@ misplaced(engine) := [place |
 
 writable_at(engine, directory) if security.writable(security.mount(engine, directory))
 
-# Variables that the container sets itself. A hub cache on a claim is the weights', and MDL001's.
-set_places(engine) := [{"name": name, "directory": directory, "path": array.concat(engine.path, ["env", index, "value"])} |
-	values := vllm.literals(engine)
+# Directories that the container's own variables name. A hub cache on a claim is the weights', and MDL001's.
+set_places(engine) := array.concat(
+	named_places(engine, own_directories),
+	[place |
+		some place in named_places(engine, catalogue.caches.hub)
+		not on_claim(engine, place.directory)
+	],
+)
+
+own_directories := array.concat(["HOME"], array.concat(catalogue.caches.temporary, catalogue.caches.variables))
+
+named_places(engine, wanted) := [{"name": variable.name, "directory": directory, "path": array.concat(engine.path, ["env", index, "value"])} |
 	some index
 	variable := engine.container.env[index]
-	name := variable.name
-	name in watched
-	directory := values[name]
+	variable.name in wanted
+	directory := hub.literal(variable)
 	startswith(directory, "/")
-	not weights(engine, name, directory)
 ]
 
-watched := {name |
-	some list in [["HOME"], catalogue.caches.temporary, catalogue.caches.variables, catalogue.caches.hub]
-	some name in list
-}
-
-weights(engine, name, directory) if {
-	name in catalogue.caches.hub
-	security.mount(engine, directory).volume.persistentVolumeClaim
-}
+on_claim(engine, directory) if security.mount(engine, directory).volume.persistentVolumeClaim
 
 # What holds when HOME or TMPDIR is not set: the image's home, which a mount may cover, and /tmp.
 default_places(engine) := array.concat(
@@ -239,12 +226,11 @@ home_mounted(engine) if {
 	security.below(mount.mountPath, home)
 }
 
-# The mount that all of them lie on, else the list of mounts.
-mounts_path(engine, found) := array.concat(engine.path, ["volumeMounts", index]) if {
+# One directory without a writable mount: its variable. Several: the mount that all lie on, else the mounts.
+culprit(engine, found) := found[0].path if {
+	count(found) == 1
+} else := array.concat(engine.path, ["volumeMounts", min(indexes)]) if {
 	indexes := {security.mount(engine, place.directory).index | some place in found}
 	count(indexes) == 1
-	every place in found {
-		security.mount(engine, place.directory)
-	}
-	some index in indexes
+	count([place | some place in found; not security.mount(engine, place.directory)]) == 0
 } else := array.concat(engine.path, ["volumeMounts"])

@@ -2,6 +2,7 @@
 package lockgate.storage
 
 import data.lockgate.lib.objects
+import data.lockgate.lib.refs
 import data.lockgate.lib.results
 import data.lockgate.lib.scaling
 import data.lockgate.lib.text
@@ -55,27 +56,28 @@ shared(modes) if {
 }
 
 # Claims that more than one pod mounts at the worst moment: {"object", "pods", "terms"}.
-shared_claims := [{"object": claim, "pods": pods, "terms": terms} |
+shared_claims := [{"object": claim, "pods": total, "terms": terms} |
 	some claim in objects.of_kind("PersistentVolumeClaim")
 	users := users_of(claim)
-	pods := sum([user.pods | some user in users])
-	pods > 1
-	terms := concat(", ", [sprintf("%s '%s' %d", [user.kind, user.name, user.pods]) | some user in users])
+	total := sum([user.pods | some user in users])
+	total > 1
+	terms := concat(", ", [sprintf("%s %d", [refs.pod_text(user.pod), user.pods]) | some user in users])
 ]
 
-# Workloads that mount a claim, with the pods each can have at once. One whose number of pods only the
-# cluster knows counts as one.
-users_of(claim) := [{"kind": workload.object.kind, "name": objects.name(workload.object), "pods": peak_pods(workload)} |
-	some workload in workloads_of(claim)
+# Who mounts a claim, and with how many pods at once. A number that only the cluster knows counts as one.
+users_of(claim) := [{"pod": pod, "pods": peak_pods(workloads.all[pod.index])} |
+	some pod in mounting
+	refs.key_of(objects.namespace(claim), objects.name(claim)) in pod.claims
 ]
 
-workloads_of(claim) := [workload |
-	some workload in workloads.all
-	objects.namespace(workload.object) == objects.namespace(claim)
-	objects.name(claim) in claims(workload.pod)
+# The pods that mount claims: an entry of refs.pods with "claims", keys of the claims.
+mounting := [object.union(pod, {"claims": claims}) |
+	some pod in refs.pods
+	claims := {refs.key_of(pod.namespace, volume.persistentVolumeClaim.claimName) |
+		some volume in workloads.all[pod.index].pod.volumes
+	}
+	count(claims) > 0
 ]
-
-claims(pod) := {volume.persistentVolumeClaim.claimName | some volume in pod.volumes}
 
 peak_pods(workload) := scaling.peak(controller, scaling.base_count(controller).count).pods if {
 	controller := scaling.controller_of(workload)
@@ -97,7 +99,7 @@ deny contains result if {
 	count(all_mounts) > 0
 	not writer(claim, all_mounts)
 	place := blame(claim, all_mounts)
-	result := results.finding("PVC002", place.object, place.path, sprintf("claim '%s' wants a writer (a Job with a writable mount, dataSource or volumeName), found %s", [
+	result := results.finding_at("PVC002", place.ref, place.path, sprintf("claim '%s' wants a writer (a Job with a writable mount, dataSource or volumeName), found %s", [
 		objects.name(claim),
 		readers_text(claim, all_mounts),
 	]))
@@ -115,43 +117,48 @@ writer(claim, all_mounts) if {
 	not mount.read_only
 }
 
-# Mounts of a claim by all containers: {"object", "read_only", "path" of what makes it read-only}.
+# Mounts of a claim by all containers: {"pod": entry of refs.pods, "read_only", "path" of what makes it so}.
 mounts_of(claim) := [mount |
-	some workload in workloads_of(claim)
-	id := workloads.id(workload)
+	key := refs.key_of(objects.namespace(claim), objects.name(claim))
+	some pod in mounting
+	key in pod.claims
+	workload := workloads.all[pod.index]
 	some index
 	volume := workload.pod.volumes[index]
 	volume.persistentVolumeClaim.claimName == objects.name(claim)
-	volume_path := array.concat(workload.path, ["volumes", index, "persistentVolumeClaim", "readOnly"])
-	some entry in workloads.containers
-	workloads.id(entry.workload) == id
+	some field in ["containers", "initContainers"]
+	some position
+	container := workload.pod[field][position]
 	some number
-	mounted := entry.container.volumeMounts[number]
+	mounted := container.volumeMounts[number]
 	mounted.name == volume.name
-	mount_path := array.concat(entry.path, ["volumeMounts", number, "readOnly"])
-	mount := access(workload.object, volume, mounted, volume_path, mount_path)
+	mount := access(
+		pod, volume, mounted,
+		array.concat(workload.path, ["volumes", index, "persistentVolumeClaim", "readOnly"]),
+		array.concat(workload.path, [field, position, "volumeMounts", number, "readOnly"]),
+	)
 ]
 
-access(obj, volume, mounted, volume_path, mount_path) := {"object": obj, "read_only": true, "path": volume_path} if {
+access(pod, volume, mounted, volume_path, mount_path) := {"pod": pod, "read_only": true, "path": volume_path} if {
 	volume.persistentVolumeClaim.readOnly == true
-} else := {"object": obj, "read_only": true, "path": mount_path} if {
+} else := {"pod": pod, "read_only": true, "path": mount_path} if {
 	mounted.readOnly == true
-} else := {"object": obj, "read_only": false, "path": mount_path}
+} else := {"pod": pod, "read_only": false, "path": mount_path}
 
 # A Job that mounts the claim was meant to write; else the claim itself lacks a writer.
 blame(claim, all_mounts) := places[0] if {
-	jobs := [mount |
+	jobs := [{"ref": mount.pod.ref, "path": mount.path} |
 		some mount in all_mounts
 		mount.read_only
-		mount.object.kind in {"Job", "CronJob"}
+		mount.pod.kind in {"Job", "CronJob"}
 	]
-	modes := [{"object": claim, "path": ["spec", "accessModes"]} |
+	modes := [{"ref": objects.ref(claim), "path": ["spec", "accessModes"]} |
 		some mount in all_mounts
 		not mount.read_only
 	]
-	places := array.concat(array.concat(modes, jobs), [{"object": claim, "path": ["spec"]}])
+	places := array.concat(array.concat(modes, jobs), [{"ref": objects.ref(claim), "path": ["spec"]}])
 }
 
 readers_text(claim, all_mounts) := "access mode ReadOnlyMany only" if {
 	object.get(claim, ["spec", "accessModes"], []) == ["ReadOnlyMany"]
-} else := sprintf("read-only mounts in %s", [concat(", ", sort({sprintf("%s '%s'", [mount.object.kind, objects.name(mount.object)]) | some mount in all_mounts}))])
+} else := sprintf("read-only mounts in %s", [concat(", ", sort({refs.pod_text(mount.pod) | some mount in all_mounts}))])

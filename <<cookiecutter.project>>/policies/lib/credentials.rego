@@ -8,15 +8,17 @@ import rego.v1
 any_shape := concat("|", [shape.pattern | some shape in catalogue.credentials.shapes])
 
 # The first credential in a text: {"name", "value"}. Undefined when there is none, or only placeholders.
-found(text) := credentials[0] if {
+found(text) := listed(text)[0] if {
 	is_string(text)
 	regex.match(any_shape, text)
-	credentials := [{"name": shape.name, "value": value} |
-		some shape in catalogue.credentials.shapes
-		some value in regex.find_n(shape.pattern, text, -1)
-		not regex.match(catalogue.credentials.placeholder, value)
-	]
 }
+
+# Apart from `found`: the embedded engine would search before it takes the first look.
+listed(text) := [{"name": shape.name, "value": value} |
+	some shape in catalogue.credentials.shapes
+	some value in regex.find_n(shape.pattern, text, -1)
+	not regex.match(catalogue.credentials.placeholder, value)
+]
 
 # Is there a credential in the text?
 within(text) if found(text)

@@ -3,7 +3,6 @@ package lockgate.lib.hub
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.security
-import data.lockgate.lib.vllm
 import rego.v1
 
 # A model given as a directory of the container.
@@ -23,26 +22,28 @@ flag_directories(engine) := [directory |
 ]
 
 cache_directories(engine) := [directory |
-	values := vllm.literals(engine)
-	some name in catalogue.caches.hub
-	directory := values[name]
+	some variable in engine.container.env
+	variable.name in catalogue.caches.hub
+	directory := literal(variable)
 ]
 
+# The value of a variable that the manifest itself says; undefined for a reference.
+literal(variable) := variable.value if {
+	is_string(variable.value)
+	not contains(variable.value, "$(")
+}
+
 # The variable that decides whether the hub is asked: {"name", "index", "value"}; the first of the
-# catalogue's that the container has. No "value" when it is not a literal. Undefined when none is set.
+# catalogue's that the container has. "value" null for a reference. Undefined when
+# none is set.
 offline_variable(entry) := found[0] if {
-	found := [object.union({"name": name, "index": index}, literal(variable)) |
+	found := [{"name": name, "index": index, "value": object.get(variable, "value", null)} |
 		some name in catalogue.caches.offline
 		some index
 		variable := entry.container.env[index]
 		variable.name == name
 	]
 }
-
-literal(variable) := {"value": variable.value} if {
-	is_string(variable.value)
-	not contains(variable.value, "$(")
-} else := {}
 
 # Does the container surely not ask the hub?
 offline(entry) if is_offline(offline_variable(entry).value)

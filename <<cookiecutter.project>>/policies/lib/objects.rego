@@ -23,18 +23,11 @@ contents(entry) := entry.contents if is_array(entry.contents)
 
 contents(entry) := [entry.contents] if is_object(entry.contents)
 
-# The objects of one kind, in order.
-of_kind(kind) := object.get(by_kind, kind, [])
-
-by_kind := {kind: same |
-	some kind in kinds
-	same := [obj |
-		some obj in all
-		obj.kind == kind
-	]
-}
-
-kinds := {obj.kind | some obj in all}
+# The objects of one kind, in order. A scan: an index would cost the embedded engine a copy of every object.
+of_kind(kind) := [obj |
+	some obj in all
+	obj.kind == kind
+]
 
 # What a result says about an object.
 ref(obj) := {

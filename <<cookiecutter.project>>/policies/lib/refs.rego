@@ -81,7 +81,7 @@ keys_of(obj, fields) := {key |
 	_ := object.get(obj, field, {})[key]
 }
 
-# What pods ask for by name: {"object", "path", "kind", "namespace", "name", "keys": [{"key", "path"}]}.
+# What pods ask for by name: {"ref": who asks, "path", "kind", "namespace", "name", "keys": [{"key", "path"}]}.
 # References marked optional are left out.
 wanted := array.concat(
 	array.concat(from_volumes, from_projected),
@@ -119,7 +119,7 @@ from_projected := [reference |
 ]
 
 item_reference(workload, body, source, path) := {
-	"object": workload.object,
+	"ref": objects.ref(workload.object),
 	"path": array.concat(path, [source.name]),
 	"kind": source.kind,
 	"namespace": objects.namespace(workload.object),
@@ -142,7 +142,7 @@ from_env := [reference |
 	not object.get(body, "optional", false)
 	path := array.concat(entry.path, ["env", index, "valueFrom", field])
 	reference := {
-		"object": entry.object,
+		"ref": objects.ref(entry.object),
 		"path": array.concat(path, ["name"]),
 		"kind": kind,
 		"namespace": objects.namespace(entry.object),
@@ -179,7 +179,7 @@ from_pods := array.concat(
 )
 
 plain_reference(obj, kind, name, path) := {
-	"object": obj,
+	"ref": objects.ref(obj),
 	"path": path,
 	"kind": kind,
 	"namespace": objects.namespace(obj),
@@ -215,14 +215,31 @@ satisfied(expression, labels) if {
 	not labels[expression.key]
 }
 
-# Workloads of a namespace whose pods a selector selects, in order.
-selected(ns, selector) := [workload |
-	some workload in workloads.all
-	objects.namespace(workload.object) == ns
-	selects(selector, pod_labels(workload))
+# What selectors need of each workload, without a copy of it:
+# {"index" in workloads.all, "id", "kind", "name", "namespace", "ref", "on_host", "labels" of its pods}.
+pods := [{
+	"index": index,
+	"id": workloads.id(workload),
+	"kind": workload.object.kind,
+	"name": objects.name(workload.object),
+	"namespace": objects.namespace(workload.object),
+	"ref": objects.ref(workload.object),
+	"on_host": object.get(workload.pod, "hostNetwork", false),
+	"labels": object.get(workload.metadata, "labels", {}),
+} |
+	some index
+	workload := workloads.all[index]
 ]
 
-pod_labels(workload) := object.get(workload.metadata, "labels", {})
+# The entries of `pods` that a selector selects in a namespace.
+selected(ns, selector) := [pod |
+	some pod in pods
+	pod.namespace == ns
+	selects(selector, pod.labels)
+]
+
+# A workload as a message speaks of it.
+pod_text(pod) := sprintf("%s '%s'", [pod.kind, pod.name])
 
 # A kustomization file as the object of a finding.
 kustomization(file) := {

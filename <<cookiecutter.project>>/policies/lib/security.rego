@@ -21,21 +21,18 @@ place(entry, field) := array.concat(entry.path, ["securityContext", field]) if {
 
 # The mount that a directory of the container lies on (the longest mount path above it), with
 # its volume: {"index", "mount", "volume"}. Undefined for a directory of the image.
-mount(entry, directory) := found[count(found) - 1][1] if {
-	found := sort([[count(trim_right(candidate.mountPath, "/")), {"index": index, "mount": candidate, "volume": volume}] |
-		some index
-		candidate := entry.container.volumeMounts[index]
-		below(directory, candidate.mountPath)
-		volume := volume_named(entry.pod, candidate.name)
-	])
-	count(found) > 0
-}
+# One loop for each function: the embedded engine may run a second loop around the first.
+mount(entry, directory) := mount_at(entry, max(covering(entry.container, directory))[1])
 
-volume_named(pod, name) := found[0] if {
-	found := [volume |
-		some volume in object.get(pod, "volumes", [])
-		volume.name == name
-	]
+covering(container, directory) := [[count(trim_right(candidate.mountPath, "/")), position] |
+	some position
+	candidate := container.volumeMounts[position]
+	below(directory, candidate.mountPath)
+]
+
+mount_at(entry, index) := {"index": index, "mount": entry.container.volumeMounts[index], "volume": volume} if {
+	some volume in entry.pod.volumes
+	volume.name == entry.container.volumeMounts[index].name
 }
 
 # Is the path the directory itself, or in it?
