@@ -126,7 +126,9 @@ class _Source:
         self.state.files[path] = None
         try:
             return self.state.sources.text(path)
-        except LockgateError:
+        except LockgateError as error:
+            if not isinstance(error.__cause__, UnicodeDecodeError):
+                raise
             # Binary content is allowed here: it goes into binaryData, and nothing inside it can be traced.
             return ""
 

@@ -85,7 +85,8 @@ def _history(node: Node) -> tuple[Node, ...]:
 
 def _missing(node: Node, key: str | int, replaced: tuple[Node, ...]) -> Found:
     """The writer that removed the field, else the parent as it stands."""
-    by = (node.gone or {}).get(key)
+    gone = node.gone or {}
+    by = gone.get(key) or gone.get((key,))
     if by is not None:
         return Found(by, exact=False, replaced=_history(by))
     return Found(node, exact=False, replaced=replaced)
@@ -102,8 +103,10 @@ def _below(rendered: Json, key: str | int) -> Json:
 def _child(node: Node, key: str | int, rendered: Json) -> Node | None:
     if isinstance(node.value, dict):
         return node.value.get(str(key))
-    if isinstance(node.value, list) and isinstance(key, int):
-        return _item(node.value, key, rendered)
+    if isinstance(node.value, list):
+        if isinstance(key, int):
+            return _item(node.value, key, rendered)
+        return next((item for item in node.value if item.text("name") == key), None)
     return None
 
 
