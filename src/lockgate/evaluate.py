@@ -67,9 +67,7 @@ def evaluate(  # the stage's whole input
     renderings: Sequence[Rendering],
     kustomize: Mapping[str, Json],
     today: date,
-    *,
     engine: str = "embedded",
-    server: str = "",
 ) -> Evaluation:
     """Runs every rule on every environment and on the repository.
 
@@ -79,14 +77,13 @@ def evaluate(  # the stage's whole input
         renderings: The environments to check.
         kustomize: `input.kustomize` by environment; absent ones have no entries.
         today: Decides how many days an exemption has left.
-        engine: One of `lockgate.engines.ENGINES`.
-        server: URL for the engine `server`.
+        engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
 
     Raises:
         LockgateError: The engine failed, or a rule returned something else than a result.
     """
     documents = [environment_document(r, kustomize.get(r.overlay.environment)) for r in renderings]
-    with engines.session(engine, ruleset, settings.data(), server) as run:
+    with engines.session(engine, ruleset, settings.data()) as run:
         outcomes = run(documents)
         found = [
             violation

@@ -1,6 +1,6 @@
 """Rego engines with equal decisions: rules, settings and documents in, outcomes out.
 
-Each engine is one module with one function, `session(ruleset, settings, server)`, a context
+Each engine is one module with one function, `session(ruleset, settings, engine)`, a context
 manager that gives a function from documents to outcomes. Only `lockgate.evaluate` imports this.
 """
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from lockgate.rules import RuleSet
 
-ENGINES = ("embedded", "opa", "server")
-"""Names of the engines, the default first; also the names of their modules."""
+ENGINES = ("embedded", "opa")
+"""Names of the engines, the default first; a third one is a URL, of an OPA server."""
 
 PACKAGE = "lockgate_gate"
 """The package of the generated entry module; not below `lockgate`, so that it meets no rule."""
@@ -44,26 +44,24 @@ class Outcome:
 Evaluate: TypeAlias = Callable[[Sequence[Mapping[str, Json]]], list[Outcome]]
 
 
-def session(
-    engine: str, ruleset: RuleSet, settings: Mapping[str, Json], server: str = ""
-) -> AbstractContextManager[Evaluate]:
+def session(engine: str, ruleset: RuleSet, settings: Mapping[str, Json]) -> AbstractContextManager[Evaluate]:
     """Opens the engine called `engine`.
 
     Args:
-        engine: One of `ENGINES`.
+        engine: One of `ENGINES`, or the URL of an OPA server.
         ruleset: The rules to run.
         settings: `lockgate.yaml` as rules see it, one `data` key per top-level key.
-        server: URL of the OPA server, for the engine `server` only.
 
     Raises:
         LockgateError: Unknown engine; or later, from the session: the engine is not to be had,
             a module has an error, or a rule failed while it ran.
     """
-    if engine not in ENGINES:
+    name = "server" if "://" in engine else engine
+    if name != "server" and engine not in ENGINES:
         msg = f"no engine {engine!r}"
-        raise LockgateError(msg, f"known: {', '.join(ENGINES)}")
-    module = importlib.import_module(f"lockgate.engines.{engine}")
-    opened: AbstractContextManager[Evaluate] = module.session(ruleset, settings, server)
+        raise LockgateError(msg, f"known: {', '.join(ENGINES)}, or an OPA server's URL")
+    module = importlib.import_module(f"lockgate.engines.{name}")
+    opened: AbstractContextManager[Evaluate] = module.session(ruleset, settings, engine)
     return opened
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import cache
 from lockgate.engines import PACKAGE, Evaluate, Outcome, base_documents, entry, outcomes
+from lockgate.engines.source import distinct
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 
 
 @contextmanager
-def session(ruleset: RuleSet, settings: Mapping[str, Json], _server: str) -> Iterator[Evaluate]:
+def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Iterator[Evaluate]:
     """A function that evaluates documents in this process.
 
     Raises:
@@ -91,7 +92,7 @@ def _digest(ruleset: RuleSet, settings: Mapping[str, Json]) -> str:
 def _compile(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], target: Path) -> None:
     """Compiles modules and data into the file `target`."""
     interpreter = _interpreter(regopy)
-    for name, text in ruleset.modules:
+    for name, text in distinct(ruleset.modules):
         try:
             interpreter.add_module(name, text)
         except regopy.RegoError as error:
@@ -149,7 +150,7 @@ class _Workers:
     def _query(self, interpreter: Any, bundle: Any) -> str:
         """The answer's text; regopy's own `Output` would parse it twice, and fails on errors."""
         shared = self._regopy.rego_shared
-        answer = shared.rego_bundle_query_entrypoint(interpreter._impl, bundle._impl, _ENTRYPOINT)
+        answer = shared.rego_bundle_query_entrypoint(interpreter._impl, bundle._impl, _ENTRYPOINT)  # noqa: SLF001
         try:
             return str(shared.rego_output_string(answer))
         finally:

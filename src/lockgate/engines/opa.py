@@ -35,7 +35,7 @@ _SECONDS = 120
 
 
 @contextmanager
-def session(ruleset: RuleSet, settings: Mapping[str, Json], _server: str) -> Iterator[Evaluate]:
+def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Iterator[Evaluate]:
     """A function that evaluates documents by `opa eval`.
 
     Raises:

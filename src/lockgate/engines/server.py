@@ -23,6 +23,7 @@ from lockgate.engines import (
     outcomes,
 )
 from lockgate.engines.opa import MINIMUM, error_from
+from lockgate.engines.source import ordered, private
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     from lockgate.rules import RuleSet
 
 _SECONDS = 60
-# Strings and comments are matched first so that a `data` inside them stays as it is.
-_TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|(?<![\w.])data\b(?!\s*:[^=])')
-_PACKAGE_LINE = re.compile(r"^package[ \t]+", re.MULTILINE)
-_USED = re.compile(r"\bdata\.([A-Za-z_][\w.]*)")
 
 
 @contextmanager
@@ -66,7 +63,7 @@ def _connect(server: str) -> Any:
     url = urlsplit(server)
     if url.scheme not in {"http", "https"} or not url.hostname:
         msg = f"wanted the OPA server's URL like 'http://localhost:8181', found {server!r}"
-        raise LockgateError(msg, "name it with --opa-url")
+        raise LockgateError(msg, "name it with --engine URL")
     from opa_client.opa import OpaClient
 
     port = url.port or (443 if url.scheme == "https" else 8181)
@@ -83,42 +80,10 @@ def _connect(server: str) -> Any:
 
 def _push(client: Any, server: str, prefix: str, ruleset: RuleSet, pushed: list[str]) -> None:
     """Sends the modules, the used ones before their users: OPA compiles at each."""
-    for name, text in _ordered((*ruleset.modules, ("entry.rego", entry(ruleset)), ("batch.rego", batch_entry()))):
+    for name, text in ordered((*ruleset.modules, ("entry.rego", entry(ruleset)), ("batch.rego", batch_entry()))):
         endpoint = f"{prefix}/{name}"
         pushed.append(endpoint)
         _call(server, client.update_policy_from_string, private(text, prefix), endpoint, rego_compat=False)
-
-
-def private(text: str, prefix: str) -> str:
-    """A module below the package `prefix`; lines stay where they are."""
-    moved = _TOKENS.sub(lambda token: f"data.{prefix}" if token[0] == "data" else token[0], text)
-    return _PACKAGE_LINE.sub(f"package {prefix}.", moved, count=1)
-
-
-def _ordered(modules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Modules so that each comes after those whose packages it names."""
-    packages: dict[str, list[str]] = {}
-    texts = dict(modules)
-    for name, text in modules:
-        head = re.search(r"^package[ \t]+([\w.]+)", text, re.MULTILINE)
-        packages.setdefault(head[1] if head else "", []).append(name)
-    done: dict[str, str] = {}
-    entered: set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in entered:
-            return
-        entered.add(name)
-        for used in _USED.findall(texts[name]):
-            for package, members in packages.items():
-                if package and f"{used}.".startswith(f"{package}."):
-                    for member in members:
-                        visit(member)
-        done[name] = texts[name]
-
-    for name, _ in modules:
-        visit(name)
-    return list(done.items())
 
 
 def _query(client: Any, server: str, prefix: str, documents: Sequence[Mapping[str, Json]]) -> list[Json]:

@@ -15,7 +15,7 @@ VERSION = 1
 """Rises when a key changes its meaning or goes; new keys may come without it."""
 
 
-def write(report: Report, stream: TextIO, root: Path) -> None:  # every format has this signature
+def write(report: Report, stream: TextIO, _root: Path) -> None:  # every format has this signature
     """Writes `report` as JSON with sorted keys and a line end."""
     json.dump(document(report), stream, indent=2, sort_keys=True, ensure_ascii=False)
     stream.write("\n")
