@@ -76,8 +76,10 @@ def test_a_line_is_found_through_lists_and_text(tmp_path: Path) -> None:
     folder.mkdir()
     file = folder / "fail-x.yaml"
     file.write_text(
-        "kind: ConfigMap\nmetadata: {name: a}\ndata:\n  serve.yaml: |\n    model: x\n    tensor-parallel-size: 2  # expect: GPU001\n"
-        "---\nkind: Pod\nmetadata: {name: b}\nspec:\n  containers:\n    - name: c  # expect: GPU001\n      image: d\n",
+        "kind: ConfigMap\nmetadata: {name: a}\ndata:\n"
+        "  serve.yaml: |\n    model: x\n    tensor-parallel-size: 2  # expect: GPU001\n"
+        "---\n"
+        "kind: Pod\nmetadata: {name: b}\nspec:\n  containers:\n    - name: c  # expect: GPU001\n      image: d\n",
         encoding="utf-8",
     )
     [sample] = testing.samples(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHAPES = {
-    "Hugging Face token": re.compile(r"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z]{30,}(?![A-Za-z0-9])"),
-    "API key (sk-...)": re.compile(r"(?<![A-Za-z0-9_-])sk-(?:[a-z]+-)?[A-Za-z0-9_-]{20,}"),
+    "Hugging Face token": re.compile(r"(?<![A-Za-z0-9_])hf_[A-Za-z0-9]{30,}(?![A-Za-z0-9_])"),
+    "API key (sk-...)": re.compile(r"(?<![A-Za-z0-9_-])sk-(?:[a-z0-9]{1,8}-){0,3}[A-Za-z0-9_]{16,}[A-Za-z0-9_-]*"),
 }
 """Kinds that detect-secrets lacks or knows in an older form only, each with its pattern."""
 
@@ -19,23 +20,36 @@ _OTHERS = re.compile(
     r"|(?<![A-Za-z0-9_])(?:gh[opusr]|github_pat|glpat)[_-][A-Za-z0-9_-]{20,}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"
 )
+_ENCODED = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}={0,2}(?![A-Za-z0-9+/=])")
 _HIDDEN = "***"
+_LETTERS = 12
+"""Different characters that a random value of this length has at least; `hf_xxxx` has fewer."""
 
 
-def find(text: str) -> Iterator[tuple[str, str]]:
-    """Kind and value of each credential of `SHAPES` in `text`."""
+def find(text: str) -> Iterator[str]:
+    """The kind of each credential of `SHAPES` in `text`, as it stands or in base64."""
     for kind, shape in SHAPES.items():
         for match in shape.finditer(text):
-            if varied(match[0]):
-                yield kind, match[0]
+            if _is_random(match[0]):
+                yield kind
+    for match in _ENCODED.finditer(text):
+        decoded = _decoded(match[0])
+        if decoded:
+            yield from (f"{kind} in base64" for kind in find(decoded))
 
 
-def varied(value: str) -> bool:
-    """Whether a value is random enough for a credential: `hf_xxxx...` in an example is none."""
-    return len(set(value)) >= _LETTERS
+def _is_random(value: str) -> bool:
+    """Whether a value looks drawn and not written: an example repeats itself, a name has no digits."""
+    body = value.partition("-" if value.startswith("sk-") else "_")[2]
+    return len(set(body)) >= _LETTERS and (value.startswith("hf_") or any(c.isdigit() for c in body))
 
 
-_LETTERS = 12
+def _decoded(value: str) -> str:
+    """The text behind a base64 value; empty when it is no such."""
+    try:
+        return base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        return ""
 
 
 def mask(text: str) -> str:
@@ -50,4 +64,5 @@ def mask_values(line: str) -> str:
     match = re.match(r"(\s*(?:- )*[\w.\"'/-]+\s*[:=])(\s*)\S", line)
     if match:
         return f"{match[1]}{match[2]}{_HIDDEN}"
-    return re.match(r"\s*(?:- )*", line)[0] + _HIDDEN  # type: ignore[index]  # it matches anything
+    indent = len(line) - len(line.lstrip(" -"))
+    return line[:indent] + _HIDDEN

@@ -95,6 +95,24 @@ def evaluate(  # the stage's whole input
     return Evaluation(tuple(found), tuple(_not_covered(renderings, facts)))
 
 
+def judge(
+    ruleset: RuleSet, settings: Settings, documents: Sequence[Mapping[str, Json]], engine: str
+) -> list[list[Violation]]:
+    """What the rules say about each of several documents, taken for itself.
+
+    A rule that is off at the level of a document's environment is silent. Arguments and errors are
+    those of `evaluate`.
+    """
+    with engines.session(engine, ruleset, settings.data()) as run:
+        outcomes = run(documents)
+    names = [str(document.get("environment", "")) for document in documents]
+    levels = [settings.level(name) if name in settings.environments else "" for name in names]
+    return [
+        [v for v in violations(ruleset, outcome, name) if not level or level in ruleset.rules[v.rule].severity]
+        for outcome, name, level in zip(outcomes, names, levels, strict=True)
+    ]
+
+
 def environment_document(rendering: Rendering, kustomize: Json = None) -> dict[str, Json]:
     """The document that rules see for one environment."""
     return {

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from lockgate import engines, evaluate, resources, rules, yamltext
+from lockgate import evaluate, resources, rules, yamltext
 from lockgate.errors import LockgateError
 from lockgate.model import Json, ObjectRef, Overlay, Rendering, Violation
 from lockgate.model import Path as FieldPath
-from lockgate.settings import Settings
 from lockgate.settings import parse as parse_settings
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def check_documents(
         environment: The environment to judge them for, a key of `environments` in the settings.
         settings: Content of `lockgate.yaml`; three bare environments by default.
         policies: The policies folder; the template's own by default.
-        engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
+        engine: `embedded`, `opa`, or the URL of an OPA server.
 
     Raises:
         LockgateError: Settings or policies do not fit, or the engine failed.
@@ -73,21 +72,7 @@ def check_inputs(
     """
     ruleset = rules.load(policies or resources.template_root() / resources.PROJECT / "policies")
     parsed = parse_settings(yaml.safe_dump(dict(settings or _DEFAULT_SETTINGS)))
-    with engines.session(engine, ruleset, parsed.data()) as run:
-        outcomes = run(documents)
-    return [
-        list(_judged(ruleset, parsed, outcome, str(document.get("environment", ""))))
-        for document, outcome in zip(documents, outcomes, strict=True)
-    ]
-
-
-def _judged(
-    ruleset: rules.RuleSet, settings: Settings, outcome: engines.Outcome, environment: str
-) -> Iterator[Violation]:
-    level = settings.level(environment) if environment else ""
-    for violation in evaluate.violations(ruleset, outcome, environment):
-        if not environment or level in ruleset.rules[violation.rule].severity:
-            yield violation
+    return evaluate.judge(ruleset, parsed, documents, engine)
 
 
 @dataclass(frozen=True, slots=True)
