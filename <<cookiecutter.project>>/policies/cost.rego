@@ -59,8 +59,8 @@ said_places(c) := [] if c.place == null
 
 limit_places(c) := [results.place(entry.object, array.concat(entry.path, ["resources", "limits", key])) |
 	some entry in workloads.containers
-	workloads.id(entry.workload) == workloads.id(c.workload)
-	some key in workloads.gpu_keys(entry.container)
+	entry.workload.id == c.workload.id
+	some key in entry.gpu_keys
 ]
 
 # METADATA
@@ -106,8 +106,9 @@ deny contains result if {
 # Resource keys that the counted pods use.
 used_keys := {key |
 	some c in scaling.controllers
-	some container in workloads.pod_containers(c.workload.pod)
-	some key in workloads.gpu_keys(container)
+	some entry in workloads.containers
+	entry.workload.id == c.workload.id
+	some key in entry.gpu_keys
 }
 
 quotas(key) := [{"object": obj, "gpus": workloads.whole(obj.spec.hard[hard_key])} |

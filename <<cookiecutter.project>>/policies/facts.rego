@@ -18,5 +18,5 @@ not_covered := array.concat(workloads.not_covered, [objects.ref(workload.object)
 
 counted(workload) if {
 	some controller in scaling.controllers
-	controller.workload.object == workload.object
+	controller.workload.id == workload.id
 }

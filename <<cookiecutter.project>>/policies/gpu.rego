@@ -37,7 +37,7 @@ request_problem(entry) := {
 	"msg": sprintf("container %s has no GPU limit, wanted %s: 1 or more in resources.limits", [quoted(entry), wanted_key]),
 	"also": [],
 } if {
-	serves(entry)
+	vllm.serves(entry)
 	count(workloads.limit_keys(entry.container)) == 0
 	not workloads.claims_device(entry.container)
 } else := {
@@ -69,7 +69,7 @@ broken_limits(entry) := [key |
 ]
 
 foreign_keys(entry) := [key |
-	some key in workloads.gpu_keys(entry.container)
+	some key in entry.gpu_keys
 	not key in environment.pool.gpu_resources
 ]
 
@@ -86,7 +86,7 @@ whole_limit(entry, key) if workloads.whole(entry.container.resources.limits[key]
 
 # Only an engine must have a GPU: others may opt out with a zero.
 whole_limit(entry, key) if {
-	not serves(entry)
+	not vllm.serves(entry)
 	workloads.is_zero(entry.container.resources.limits[key])
 }
 
@@ -97,11 +97,6 @@ quoted(entry) := sprintf("\"%s\"", [entry.container.name])
 default wanted_key := "nvidia.com/gpu"
 
 wanted_key := environment.pool.gpu_resources[0]
-
-serves(entry) if {
-	server := vllm.server_of(entry.workload)
-	server.path == entry.path
-}
 
 # METADATA
 # title: The GPU limit equals the GPUs that the engine uses
@@ -117,7 +112,7 @@ serves(entry) if {
 deny contains result if {
 	some server in vllm.servers
 	not request_problem(server)
-	keys := workloads.gpu_keys(server.container)
+	keys := server.gpu_keys
 	count(keys) == 1
 	not regex.match(catalogue.gpus.shared_pattern, keys[0])
 	limit := workloads.gpu_count(server.container)
@@ -179,7 +174,7 @@ deny contains result if {
 
 deny contains result if {
 	some engine in vllm.main_engines
-	not serves(engine)
+	not vllm.serves(engine)
 	server := vllm.server_of(engine.workload)
 	msg := sprintf("container %s starts a second vLLM engine beside %s, wanted one engine in a pod", [quoted(engine), quoted(server)])
 	result := results.finding("GPU003", engine.object, start_path(engine), msg)
@@ -193,7 +188,7 @@ deny contains result if {
 	not engine_at(entry)
 	keeper := first_holder(workload, keepers)
 	keeper.path != entry.path
-	key := workloads.gpu_keys(entry.container)[0]
+	key := entry.gpu_keys[0]
 	msg := sprintf("container %s holds %d GPUs beside %s, wanted one GPU holder in a pod", [quoted(entry), workloads.gpu_count(entry.container), quoted(keeper)])
 	result := results.finding("GPU003", entry.object, array.concat(entry.path, ["resources", "limits", key]), msg)
 }
@@ -210,11 +205,9 @@ deny contains result if {
 # Containers of a workload that hold GPUs while the pod runs.
 holders(workload) := [entry |
 	some entry in workloads.containers
-	entry.workload.path == workload.path
-	entry.object.metadata == workload.object.metadata
-	entry.object.kind == workload.object.kind
+	entry.workload.id == workload.id
+	entry.gpu_keys[0]
 	stays(entry)
-	count(workloads.gpu_keys(entry.container)) > 0
 ]
 
 stays(entry) if not entry.init
@@ -230,7 +223,7 @@ first_holder(workload, keepers) := keeper if {
 engine_at(entry) if {
 	some engine in vllm.engines
 	engine.path == entry.path
-	workloads.id(engine.workload) == workloads.id(entry.workload)
+	engine.workload.id == entry.workload.id
 }
 
 start_path(engine) := array.concat(engine.path, ["command"]) if engine.container.command
@@ -262,7 +255,7 @@ deny contains result if {
 hides_all(entry, value) if {
 	value in {"", "-1", "none", "void"}
 	count(workloads.limit_keys(entry.container)) == 0
-	not serves(entry)
+	not vllm.serves(entry)
 }
 
 # METADATA

@@ -14,9 +14,9 @@ gpu_pods := [workload |
 	on_gpu(workload)
 ]
 
-on_gpu(workload) if workloads.holds_gpu(workload.pod)
+on_gpu(workload) if workload.id in workloads.gpu_ids
 
-on_gpu(workload) if vllm.server_of(workload)
+on_gpu(workload) if vllm.server_by_id[workload.id]
 
 other_pods := [workload |
 	some workload in workloads.all

@@ -46,35 +46,32 @@ engines := [engine |
 	})
 ]
 
-# The one engine per pod template that serves: the first that holds GPUs, else the first.
-servers := [engine |
-	some engine in engines
-	not engine.init
-	id := workloads.id(engine.workload)
-	first := [other.path |
-		some other in ranked
-		workloads.id(other.workload) == id
-	]
-	first[0] == engine.path
-]
-
-ranked := array.concat([engine | some engine in main_engines; holder(engine)], main_engines)
-
 main_engines := [engine |
 	some engine in engines
 	not engine.init
 ]
 
-holder(engine) if count(workloads.gpu_keys(engine.container)) > 0
+# The one engine per pod template that serves, by the workload's id: the first that holds
+# GPUs, else the first.
+server_by_id := {id: preferred[0] |
+	some id in {engine.workload.id | some engine in main_engines}
+	own := [engine |
+		some engine in main_engines
+		engine.workload.id == id
+	]
+	preferred := array.concat([engine | some engine in own; engine.gpu_keys[0]], own)
+}
+
+servers := [engine |
+	some engine in main_engines
+	server_by_id[engine.workload.id].path == engine.path
+]
 
 # The serving engine of a workload; undefined when it has none.
-server_of(workload) := found[0] if {
-	id := workloads.id(workload)
-	found := [engine |
-		some engine in servers
-		workloads.id(engine.workload) == id
-	]
-}
+server_of(workload) := server_by_id[workload.id]
+
+# Is this container the serving engine of its pod?
+serves(entry) if server_by_id[entry.workload.id].path == entry.path
 
 # The value of a flag, if the repository says it.
 value(engine, name) := engine.flags[name].value
@@ -341,8 +338,9 @@ parse(list) := [parsed |
 	parsed := flag_at(list, i, word)
 ]
 
-flag_at(_, _, word) := {"name": canonical(found[0][1]), "value": found[0][2], "path": word.path} if {
-	found := regex.find_all_string_submatch_n(`(?s)^--?([^=]+)=(.*)$`, word.text, 1)
+flag_at(_, _, word) := {"name": canonical(substring(word.text, 0, at)), "value": substring(word.text, at + 1, -1), "path": word.path} if {
+	at := indexof(word.text, "=")
+	at > 0
 }
 
 flag_at(list, i, word) := {"name": canonical(word.text), "value": list[i + 1].text, "path": list[i + 1].path} if {

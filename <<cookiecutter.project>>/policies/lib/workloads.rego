@@ -16,7 +16,8 @@ shapes := [
 	["spec", "predictor"],
 ]
 
-# Every pod template: {"object", "pod", "metadata", "path"}, path to the pod spec.
+# Every pod template: {"id", "object", "pod", "metadata", "path"}, path to the pod spec, id a
+# string that is this template's alone.
 # A Rollout with workloadRef has none of its own: the Deployment has it.
 all := array.concat(templates, pods)
 
@@ -25,10 +26,10 @@ templates := [entry |
 	some path in shapes
 	pod := object.get(obj, path, null)
 	is_array(pod.containers)
-	entry := {"object": obj, "pod": pod, "metadata": template_metadata(obj, path), "path": path}
+	entry := {"id": template_id(obj, path), "object": obj, "pod": pod, "metadata": template_metadata(obj, path), "path": path}
 ]
 
-pods := [{"object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
+pods := [{"id": template_id(obj, ["spec"]), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
 	some obj in objects.of_kind("Pod")
 	is_array(obj.spec.containers)
 ]
@@ -40,8 +41,14 @@ template_metadata(obj, path) := object.get(obj, array.concat(parent, ["metadata"
 
 template_metadata(_, path) := {} if path[count(path) - 1] != "spec"
 
+# A string that is this template's alone.
+id(workload) := workload.id
+
+pod_containers(pod) := array.concat(pod.containers, object.get(pod, "initContainers", []))
+
 # Every container and init container:
-# {"workload", "object", "pod", "container", "path", "init"}, path to the container.
+# {"workload", "object", "pod", "container", "path", "init", "gpu_keys"}, path to the
+# container, gpu_keys the GPU resources that it holds.
 containers := [entry |
 	some workload in all
 	some field in ["containers", "initContainers"]
@@ -55,16 +62,11 @@ containers := [entry |
 		"container": container,
 		"path": array.concat(workload.path, [field, i]),
 		"init": field == "initContainers",
+		"gpu_keys": gpu_keys(container),
 	}
 ]
 
-# A string that is one workload's alone.
-id(workload) := concat("/", [
-	object.get(workload.object, "kind", ""),
-	objects.namespace(workload.object),
-	objects.name(workload.object),
-	concat(".", workload.path),
-])
+template_id(obj, path) := concat("/", [obj.kind, objects.namespace(obj), objects.name(obj), concat(".", path)])
 
 # Resource keys of the container's limits that name GPUs, sorted.
 limit_keys(container) := sort([key |
@@ -105,22 +107,19 @@ whole(q) := to_number(q) if {
 # Does the container take its devices by dynamic resource allocation?
 claims_device(container) if count(container.resources.claims) > 0
 
-# Does the pod ask for a GPU in any container?
-holds_gpu(pod) if {
-	some container in pod_containers(pod)
-	count(gpu_keys(container)) > 0
+# Ids of the workloads that ask for a GPU in any container.
+gpu_ids := {entry.workload.id |
+	some entry in containers
+	asks_gpu(entry)
 }
 
-holds_gpu(pod) if {
-	some container in pod_containers(pod)
-	claims_device(container)
-}
+asks_gpu(entry) if entry.gpu_keys[0]
 
-pod_containers(pod) := array.concat(pod.containers, object.get(pod, "initContainers", []))
+asks_gpu(entry) if claims_device(entry.container)
 
 gpu_workloads := [workload |
 	some workload in all
-	holds_gpu(workload.pod)
+	workload.id in gpu_ids
 ]
 
 # Pods of one workload at a time, as the scheduler counts them: containers and sidecars
