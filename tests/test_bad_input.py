@@ -43,6 +43,21 @@ def big(root: Path) -> None:
     (root / "overlays/dev/replicas.yaml").write_text("- filler: " + "x" * 90 + "\n" + "- filler: abc\n" * 700_000)
 
 
+HIDDEN = """\
+import sys
+from importlib.machinery import PathFinder
+
+
+class Hiding(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "pykustomize" else super().find_spec(name, path, target)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
+"""
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "unreadable YAML": (lambda r: append(r, "base/service.yaml", "  a: [\n"), ("base/service.yaml:", "hint:")),
     "tab": (lambda r: append(r, "base/service.yaml", "\tb: 1\n"), ("base/service.yaml:",)),
@@ -52,7 +67,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "empty overlay": (lambda r: (r / DEV).write_text(""), ("overlays/dev",)),
     "no kustomization": (lambda r: (r / DEV).unlink(), ("overlays/dev: no kustomization.yaml",)),
     "binary file": (lambda r: (r / "base/service.yaml").write_bytes(b"\x7fELF\x00\xff\xfe"), ("base/service.yaml",)),
-    "ten megabytes": (big, ("overlays/dev/replicas.yaml",)),
+    "ten megabytes": (big, ("overlays/dev", "replicas.yaml")),
     "unknown field": (lambda r: append(r, DEV, "patchs: []\n"), (f"{DEV}:", "patch")),
     "syntax error in a rule": (lambda r: append(r, "policies/gpu.rego", "\ndeny contains if {\n"), ("gpu.rego:",)),
     "rule without METADATA": (lambda r: (r / "policies/team/mine.rego").write_text("package lockgate.team.mine\n\nimport rego.v1\n\ndeny contains 1 if true\n"), ("team/mine.rego:5:", "METADATA")),
@@ -113,10 +128,7 @@ def test_outside_a_repository_there_is_no_answer(tmp_path: Path, lockgate: Run) 
 
 def test_missing_renderer_says_what_to_install(pristine: Path, lockgate: Run, tmp_path: Path) -> None:
     """A Python without pykustomize, and no program on the PATH: exit 2 and the command that mends it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n\nclass Hide:\n    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'pykustomize':\n            raise ModuleNotFoundError(name)\n\nsys.meta_path.insert(0, Hide())\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text(HIDDEN)
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     done = lockgate("check", cwd=pristine, PYTHONPATH=path, PATH="")
     assert done.returncode == 2, done.stderr
