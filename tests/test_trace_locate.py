@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from trace_scene import OVERLAY, Scene
 
 from lockgate.model import Location, ObjectRef
 from lockgate.trace import Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEPLOYMENT = """
     # the server
@@ -249,7 +252,10 @@ def test_the_other_transformers(scene: Scene) -> None:
     assert scene.line("Deployment", "spec", "template", "metadata", "labels", "tier") == f"{kustomization}: gold}}"
     assert scene.line("Deployment", "metadata", "annotations", "note") == f"{kustomization}: text"
     assert scene.lines("Deployment", "spec", "replicas") == [f"{kustomization}: 4", "base/deployment.yaml: 1"]
-    assert scene.lines("Deployment", *SERVER, "image") == [f"{kustomization}: sha256:aa", "base/deployment.yaml: vllm-openai"]
+    assert scene.lines("Deployment", *SERVER, "image") == [
+        f"{kustomization}: sha256:aa",
+        "base/deployment.yaml: vllm-openai",
+    ]
     assert scene.line("Deployment", *SERVER, "image", "name") == f"{kustomization}: registry.example.com/vllm"
     assert scene.line("Deployment", *SERVER, "image", "tag") == f"{kustomization}: v1"
     assert scene.line("Deployment", *SPEC, "containers", 0, "image") == f'{kustomization}: "2"'
@@ -382,20 +388,29 @@ def test_a_replacement_inside_a_block(scene: Scene) -> None:
     assert scene.line("ConfigMap", "data", "serve.yaml", "model") == "overlay/config.yaml: m"
 
 
-@overlay("""
+@overlay(
+    """
     resources: [../base]
     patches:
       - path: a.yaml
-    """, overlay__a_yaml="""
+    """,
+    overlay__a_yaml="""
     apiVersion: apps/v1
     kind: Deployment
     metadata: {name: app}
     spec: {replicas: 2}
-    """)
+    """,
+)
 def test_files_of_the_repository(scene: Scene) -> None:
     Scene.of(scene.root, {"lockgate.yaml": "version: 1\npools:\n  a:\n    gpus: 3\n"})
-    assert scene.line("Kustomization", "overlay/kustomization.yaml", "patches", 0) == "overlay/kustomization.yaml: path: a.yaml"
-    assert scene.line("Kustomization", "overlay/kustomization.yaml", "images") == "overlay/kustomization.yaml: resources: [../base]"
+    assert (
+        scene.line("Kustomization", "overlay/kustomization.yaml", "patches", 0)
+        == "overlay/kustomization.yaml: path: a.yaml"
+    )
+    assert (
+        scene.line("Kustomization", "overlay/kustomization.yaml", "images")
+        == "overlay/kustomization.yaml: resources: [../base]"
+    )
     assert scene.line("Settings", "lockgate.yaml", "pools", "a", "gpus") == "lockgate.yaml: 3"
     assert scene.line("Settings", "lockgate.yaml", "pools", "b", "gpus") == "lockgate.yaml: pools:"
 

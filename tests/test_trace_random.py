@@ -6,8 +6,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,10 +18,18 @@ from lockgate.trace.build import build
 from lockgate.trace.files import Sources
 from lockgate.trace.source import data
 
+if TYPE_CHECKING:
+    from random import Random
+
 Json = Any
 NAMES = ("a", "b", "c")
+SCALABLE = {("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")}
 # Each example runs kustomize, so a failing one is not shrunk.
 SLOW = settings(max_examples=20, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+
+
+def protocol(random: Random) -> Json:
+    return {"protocol": random.choice(["TCP", "UDP"])} if random.random() < 0.3 else {}
 
 
 def container(random: Random, name: str) -> Json:
@@ -32,7 +39,7 @@ def container(random: Random, name: str) -> Json:
     if random.random() < 0.7:
         made["env"] = [{"name": key, "value": str(random.randint(0, 3))} for key in random.sample("PQRS", 2)]
     if random.random() < 0.5:
-        made["ports"] = [{"containerPort": port} for port in random.sample([80, 81, 82], 2)]
+        made["ports"] = [{"containerPort": port} | protocol(random) for port in random.sample([80, 81, 82], 2)]
     if random.random() < 0.5:
         made["resources"] = {"limits": {"cpu": random.randint(1, 3), "example.com/gpu": random.randint(1, 2)}}
     if random.random() < 0.3:
@@ -47,7 +54,7 @@ def pod(random: Random) -> Json:
     if random.random() < 0.5:
         made["volumes"] = [{"name": name, "emptyDir": {}} for name in random.sample(NAMES, 2)]
     if random.random() < 0.3:
-        made["nodeSelector"] = {name: "x" for name in random.sample(NAMES, 2)}
+        made["nodeSelector"] = dict.fromkeys(random.sample(NAMES, 2), "x")
     return made
 
 
@@ -64,7 +71,7 @@ def workload(random: Random) -> Json:
 
 
 def service(random: Random) -> Json:
-    ports = [{"port": port, "name": f"p{port}"} for port in random.sample([80, 81, 82], 2)]
+    ports = [{"port": port, "name": f"p{port}"} | protocol(random) for port in random.sample([80, 81, 82], 2)]
     return {"apiVersion": "v1", "kind": "Service", "spec": {"ports": ports, "selector": {"app": "a"}}}
 
 
@@ -73,7 +80,7 @@ def objects(random: Random) -> list[Json]:
     for number, one in enumerate(made):
         one["metadata"] = {"name": f"o{number}"}
         if random.random() < 0.5:
-            one["metadata"]["labels"] = {key: "1" for key in random.sample(NAMES, 2)}
+            one["metadata"]["labels"] = dict.fromkeys(random.sample(NAMES, 2), "1")
     return made
 
 
@@ -88,7 +95,7 @@ def part(random: Random, value: Json, key: str = "") -> Json:
     if isinstance(value, list):
         items = [part(random, item) for item in value if random.random() < 0.6]
         return items or [part(random, value[0])]
-    if random.random() < 0.1 and key not in {"image"}:
+    if random.random() < 0.1 and key != "image":
         return None
     return random.choice([value, value, "9" if isinstance(value, str) else 9])
 
@@ -142,54 +149,70 @@ def operations(random: Random, one: Json) -> list[Json]:
                 "value": value if op == "test" else random.choice([value, 7 if isinstance(value, int) else "7"]),
             }
         )
-    made.append({"op": random.choice(["remove", "copy"]), "path": "/spec/added/x/1", "from": "/spec/added/x/0"})
+    last = {"op": "copy", "path": "/spec/copied", "from": "/spec/added/x/0"}
+    made.append(random.choice([last, last | {"op": "move"}, {"op": "remove", "path": "/spec/added/x/1"}]))
     return [made[0], made[-1]] if random.random() < 0.5 else made[:1] + [op for op in made[1:-1] if op["op"] != "test"]
+
+
+def patch_entries(random: Random, found: list[Json], files: dict[str, str]) -> Json:
+    """Entries of all three patch fields over these objects; the files that they name go into `files`."""
+    made: Json = {"patches": [], "patchesStrategicMerge": [], "patchesJson6902": []}
+    for number, one in enumerate(found):
+        draw, name = random.random(), f"p{number}.yaml"
+        target = {"kind": one["kind"], "name": random.choice([one["metadata"]["name"], "o."])}
+        if draw < 0.45:
+            files[name] = dumped(merge_patch(random, one))
+            entry: Json = random.choice([{"path": name}, {"patch": files[name]}])
+            made["patches"].append(entry | random.choice([{}, {"target": target}]))
+        elif draw < 0.55:
+            files[name] = dumped(merge_patch(random, one))
+            made["patchesStrategicMerge"].append(name)
+        elif draw < 0.75:
+            entry = {"target": {**target, "name": one["metadata"]["name"]}, "patch": dumped(operations(random, one))}
+            made[random.choice(["patches", "patches", "patchesJson6902"])].append(entry)
+    if random.random() < 0.2:
+        made["patches"].append({"target": {"kind": "Nothing"}, "patch": dumped([{"op": "remove", "path": "/x"}])})
+    if random.random() < 0.1 and len(found) > 1:
+        gone = {name: found[-1][name] for name in ("apiVersion", "kind", "metadata")}
+        made["patches"].append({"patch": dumped({**gone, "$patch": "delete"})})
+    return {name: entries for name, entries in made.items() if entries}
+
+
+def replacement(random: Random, found: list[Json]) -> Json:
+    source: Json = {"sourceValue": random.choice(["1", "2"])}
+    if random.random() < 0.5:
+        path = random.choice(["metadata.name", "spec.selector"])
+        source = {"source": {"kind": found[0]["kind"], "name": found[0]["metadata"]["name"], "fieldPath": path}}
+        if path == "spec.selector":
+            target = {"select": {"kind": found[0]["kind"]}, "fieldPaths": ["spec.copied"], "options": {"create": True}}
+            return source | {"targets": [target]}
+    paths = ["spec.made.[example.com/x]", "spec.made.list.0.x"]
+    target = {"select": {"name": "o."}, "fieldPaths": random.sample(paths, 1), "options": {"create": True}}
+    return source | {"targets": [target]}
 
 
 def layer(random: Random, found: list[Json]) -> tuple[Json, dict[str, str]]:
     """Entries of an overlay or a component over these objects, and the patch files that they name."""
-    made: Json = {}
-    files = {}
-    patches = []
-    for number, one in enumerate(found):
-        draw = random.random()
-        if draw < 0.5:
-            text = yaml.safe_dump(merge_patch(random, one), sort_keys=False)
-            if random.random() < 0.5:
-                files[f"p{number}.yaml"] = text
-                patches.append({"path": f"p{number}.yaml"})
-            else:
-                patches.append({"patch": text})
-            if random.random() < 0.5:
-                patches[-1]["target"] = {"kind": one["kind"], "name": random.choice([one["metadata"]["name"], "o."])}
-        elif draw < 0.7:
-            target = {"kind": one["kind"], "name": one["metadata"]["name"]}
-            patches.append({"target": target, "patch": yaml.safe_dump(operations(random, one), sort_keys=False)})
-    if random.random() < 0.3:
-        patches.append({"target": {"kind": "Nothing"}, "patch": yaml.safe_dump([{"op": "remove", "path": "/x"}])})
-    if patches:
-        made["patches"] = patches
-    if random.random() < 0.4:
-        made["labels"] = [
-            {"pairs": {random.choice(NAMES): random.choice("12")}, "includeTemplates": random.random() < 0.5}
-        ]
-    if random.random() < 0.3:
-        made["commonAnnotations"] = {"note": "text"}
-    if random.random() < 0.5:
-        image = {"name": random.choice(["img", "reg.io/x/img", "none"]), "newTag": random.choice(["1", "2"])}
-        if random.random() < 0.5:
-            image["newName"] = "reg.io/y"
-        made["images"] = [image]
-    scalable = [one for one in found if one["kind"] in {"Deployment", "StatefulSet"}]
-    if scalable and random.random() < 0.4:
-        made["replicas"] = [{"name": scalable[0]["metadata"]["name"], "count": random.randint(1, 3)}]
-    if random.random() < 0.3:
-        made["namespace"] = "space"
-    if random.random() < 0.2:
-        made["namePrefix"] = "pre-"
-    if random.random() < 0.2:
-        made["nameSuffix"] = "-post"
-    return made, files
+    files: dict[str, str] = {}
+    tag = {"newTag": random.choice(["1", "2"])}
+    image: Json = {"name": random.choice(["img", "reg.io/x/img", "none"])}
+    image |= random.choice([tag, tag | {"newName": "reg.io/y"}, {"digest": "sha256:aa"}, {"newName": "z"}])
+    label = {"pairs": {random.choice(NAMES): random.choice("12")}}
+    scalable = [one["metadata"]["name"] for one in found if (one["apiVersion"], one["kind"]) in SCALABLE]
+    choices: list[tuple[float, str, Json]] = [
+        (0.2, "labels", [label | {"includeTemplates": True}]),
+        (0.2, "labels", [label, {"pairs": {"d": "1"}, "includeSelectors": True}]),
+        (0.2, "commonLabels", {"e": "1"}),
+        (0.3, "commonAnnotations", {"note": "text"}),
+        (0.5, "images", [image]),
+        (0.4 if scalable else 0, "replicas", [{"name": name, "count": random.randint(1, 3)} for name in scalable[:1]]),
+        (0.2, "namespace", "space"),
+        (0.2, "namePrefix", "pre-"),
+        (0.2, "nameSuffix", "-post"),
+        (0.3, "replacements", [replacement(random, found)]),
+    ]
+    made: Json = patch_entries(random, found, files)
+    return made | {field: value for chance, field, value in choices if random.random() < chance}, files
 
 
 def repository(random: Random) -> dict[str, str]:
@@ -207,6 +230,11 @@ def repository(random: Random) -> dict[str, str]:
             overlay["configMapGenerator"] = [
                 {"name": "conf", "behavior": random.choice(["merge", "replace"]), "literals": ["A=3"]}
             ]
+    if random.random() < 0.3:
+        overlay["resources"] = ["../middle"]
+        middle, patches = layer(random, found)
+        files |= {f"middle/{name}": text for name, text in patches.items()}
+        files["middle/kustomization.yaml"] = dumped(middle | {"resources": ["../base"]})
     if random.random() < 0.4:
         component, patches = layer(random, found)
         files |= {f"component/{name}": text for name, text in patches.items()}
@@ -283,7 +311,7 @@ def test_an_entry_that_changes_nothing_can_go(random: Random) -> None:
                 file, path = root / entry["file"], entry["path"]
                 text = file.read_text(encoding="utf-8")
                 document = yaml.safe_load(text)
-                del document[path[0]][path[1]]
+                del (document[path[0]] if path[1:] else document)[path[-1]]
                 file.write_text(yaml.safe_dump(document), encoding="utf-8")
                 without = rendered(root)
                 file.write_text(text, encoding="utf-8")
@@ -300,12 +328,14 @@ def test_an_edit_at_the_line_changes_the_field(random: Random) -> None:
         if expected is None:
             return
         one = random.choice(expected)
-        path = random.choice([leaf for leaf in leaves(one["spec"], ("spec",))] if "spec" in one else [("data", "A")])
+        path = random.choice(leaves(one["spec"], ("spec",)) if "spec" in one else [("data", "A")])
         check_edit(root, expected, one, path)
 
 
 def value_at(one: Json, path: tuple[str | int, ...]) -> Json:
     for step in path:
+        if isinstance(one, dict) and step not in one:
+            return None
         one = one[step]
     return one
 

@@ -152,5 +152,7 @@ def test_same_looks_at_values_only() -> None:
 
 @pytest.mark.slow
 def test_ten_megabytes_are_read() -> None:
-    text = "items:\n" + "".join(f"- name: n{number}\n  value: some text of a usual length\n" for number in range(200_000))
+    text = "items:\n" + "".join(
+        f"- name: n{number}\n  value: some text of a usual length\n" for number in range(200_000)
+    )
     assert len(one(text).items("items")) == 200_000

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from lockgate.model import ObjectRef, Overlay
 from lockgate.trace import Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OVERLAY = Overlay("prod", "prod", "overlay")
 

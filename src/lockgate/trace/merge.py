@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lockgate.trace.items import ItemMerge
 from lockgate.trace.schema import Keys, merge_keys
 from lockgate.trace.source import Node, same
 
@@ -89,33 +90,18 @@ class Merge:
         return old.changed([*items, *(item for item in old.items() if item.raw not in have)])
 
     def _merged_list(self, old: Node, items: list[Node], keys: Keys, path: Keys) -> Node:
-        """A list merged item by item: the patch's items come first, as kustomize puts them."""
-        keys = _used([*old.items(), *items], keys)
-        left = {id(item): item for item in old.items()}
-        gone = dict(old.gone or {})
-        front: list[Node] = []
-        for item in items:
-            before = next((other for other in old.items() if id(other) in left and _same_item(other, item, keys)), None)
-            new = self._item(before, item, keys, path)
-            if new is None or not new.value:
-                if before is not None:
-                    del left[id(before)]
-                    gone[identity(before, keys)] = _removal(item).replacing(before)
-            elif before is not None and len(keys) > 1:
-                left[id(before)] = new  # an item with two merge keys keeps its place
-            else:
-                left.pop(id(before), None)
-                front.append(new)
-        merged = old.changed([*front, *left.values()])
-        merged.gone = gone or None
-        return merged
+        def apply(before: Node | None, item: Node) -> tuple[Node | None, bool]:
+            merge = Merge(self.api_version, self.kind)
+            return merge.apply(
+                before, item if before is None else _without_keys(item, before, keys), path
+            ), merge.changed
 
-    def _item(self, before: Node | None, item: Node, keys: Keys, path: Keys) -> Node | None:
-        if before is None:
-            return self.apply(None, item, path)
-        if item.text(_DIRECTIVE) == "replace":
-            return before  # kustomize puts the old item back over the one that was to replace it
-        return self.apply(before, _without_keys(item, before, keys), path)
+        outcome = ItemMerge(keys, old.items(), items, apply).run()
+        self.changed |= outcome.changed
+        merged = old.changed(outcome.items)
+        for before, item in outcome.removed:
+            merged = merged.without(identity(before, keys), _removal(item).replacing(before))
+        return merged
 
     def _clean(self, patch: Node, path: Keys) -> Node:
         """A value that is new as a whole, without nulls and directives."""
@@ -150,20 +136,7 @@ def identity(item: Node, keys: Keys) -> tuple[str, ...]:
     return tuple(item.text(key) for key in keys)
 
 
-def _used(items: list[Node], keys: Keys) -> Keys:
-    """The merge keys that any item has at all; the first in any case."""
-    return tuple(key for index, key in enumerate(keys) if index == 0 or any(item.text(key) for item in items))
-
-
 def _without_keys(item: Node, before: Node, keys: Keys) -> Node:
     """A patch's item without the fields that only say which item is meant."""
     fields = {key: value for key, value in item.fields().items() if key not in keys or not before.text(key)}
     return item.changed(fields)
-
-
-def _same_item(one: Node, other: Node, keys: Keys) -> bool:
-    """The same item: a second key counts only where both have it, as for `protocol` of a port."""
-    left, right = identity(one, keys), identity(other, keys)
-    if left[0] != right[0] or not left[0]:
-        return False
-    return all(a == b or not a or not b for a, b in zip(left[1:], right[1:], strict=True))

@@ -153,8 +153,7 @@ def _visit(node: Node, parts: list[str], write: Write, made: Node | None) -> Nod
     if old is None:
         if made is None:
             return node
-        old = made.changed([] if rest and (rest[0].startswith("[") or rest[0].isdigit()) else {} if rest else "")
-        old.key_line = old.key_column = 0
+        old = _empty(rest, made)
     new = _visit(old, rest, write, made)
     return node if new is node.value.get(part) else node.changed({**node.value, part: new})
 
@@ -169,12 +168,31 @@ def _visit_items(
 ) -> Node:
     chosen = [_chosen(item, index, part) for index, item in enumerate(items)]
     new = [_visit(item, rest, write, made) if yes else item for item, yes in zip(items, chosen, strict=True)]
-    if made is not None and not any(chosen) and part.startswith("["):
-        name, _, text = part[1:-1].partition("=")
-        fresh = made.changed({name: scalar(text, made.place)}) if name else scalar(text, made.place)
-        new.append(_visit(fresh, rest, write, made))
+    if made is not None and not any(chosen):
+        new.extend(_visit(fresh, rest, write, made) for fresh in _fresh_item(part, rest, len(items), made))
     untouched = len(new) == len(items) and all(one is other for one, other in zip(new, items, strict=True))
     return node if untouched else node.changed(new)
+
+
+def _fresh_item(part: str, rest: list[str], length: int, made: Node) -> list[Node]:
+    """The item to append for a path that names one which is not there; none where kustomize refuses."""
+    if part == str(length):
+        return [_empty(rest, made)]
+    if not part.startswith("["):
+        return []
+    name, _, text = part[1:-1].partition("=")
+    return [made.changed({name: scalar(text, made.place)}) if name else scalar(text, made.place)]
+
+
+def _empty(rest: list[str], made: Node) -> Node:
+    """A new container or scalar, as the next part of the path wants it."""
+    if not rest:
+        new = made.changed("")
+        new.raw = new.style = ""
+    else:
+        new = made.changed([] if rest[0].startswith("[") or rest[0].isdigit() else {})
+    new.key_line = new.key_column = 0
+    return new
 
 
 def _chosen(item: Node, index: int, part: str) -> bool:
@@ -223,7 +241,7 @@ class _Writing:
         if isinstance(old.value, dict | list) or isinstance(value.value, dict | list):
             new = self.by.changed(value.value)
         else:
-            plain = not isinstance(old.value, str) or (not old.raw and not isinstance(value.value, str))
+            plain = not isinstance(old.value, str) or not (old.raw or old.style)  # a field made for it has no type
             new = self.by.changed(scalar(value.raw, self.by.place, plain=plain).value)
             new.raw = value.raw
         new.style = '"'
