@@ -171,7 +171,7 @@ def _marks(text: str) -> Iterator[Mark]:
 
 def _nodes(text: str) -> list[tuple[Json, yaml.Node]]:
     """Every object of a sample with the node it was read from."""
-    documents = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node is not None]
+    documents = [node for node in yaml.compose_all(text, yaml.SafeLoader) if not isinstance(node, yaml.ScalarNode)]
     return list(zip(yamltext.load_all(text, "sample"), documents, strict=False))
 
 

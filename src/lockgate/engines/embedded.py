@@ -68,18 +68,32 @@ def _library() -> Any:
 @contextmanager
 def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json]) -> Iterator[Path]:
     """The file of the compiled bundle: cached, or in a temporary folder if nothing can be cached."""
-    name = f"{_digest(ruleset, settings)}.rbb"
-    cached = cache.folder() / name
-    if cached.is_file():
-        with suppress(OSError):
-            os.utime(cached)
-        yield cached
+    digest = _digest(ruleset, settings)
+    known = _cached(digest)
+    if known is not None:
+        yield known
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        fresh = Path(folder, name)
+        fresh = Path(folder, "rules.rbb")
         _compile(regopy, ruleset, settings, fresh)
-        cache.write(name, fresh.read_bytes())
+        content = fresh.read_bytes()
+        cache.write(f"{digest}-{_checksum(content)}.rbb", content)
         yield fresh
+
+
+def _cached(digest: str) -> Path | None:
+    """The cached bundle, if it is whole: regopy ends the process when it loads a damaged one."""
+    for file in cache.folder().glob(f"{digest}-*.rbb"):
+        with suppress(OSError):
+            if file.stem.endswith(f"-{_checksum(file.read_bytes())}"):
+                os.utime(file)  # The ones unused for longest make room.
+                return file
+            file.unlink()
+    return None
+
+
+def _checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _digest(ruleset: RuleSet, settings: Mapping[str, Json]) -> str:

@@ -1,0 +1,255 @@
+"""Three engines, one decision; and what each says when it cannot decide."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+import small_policies
+
+from lockgate import engines, rules
+from lockgate.engines import embedded, source
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lockgate.rules import RuleSet
+
+SETTINGS: dict[str, Any] = {"version": 1, "environments": {"prod": {"level": "prod"}}}
+
+
+def deployment(name: str, replicas: int = 1, image: str = "a") -> dict[str, Any]:
+    container = {"name": 'c"1\n', "image": image}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [container]}}},
+    }
+
+
+DOCUMENTS = [
+    {"environment": "prod", "objects": [deployment("a"), deployment("b", 5), deployment("c", 6)]},
+    {"environment": "dev", "objects": []},
+    {"repository": {"exemptions": [{"index": 0, "used": False, "days_left": None}], "environments": {}}},
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of an OPA server of this test's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    program = shutil.which("opa")
+    assert program
+    with subprocess.Popen([program, "run", "--server", f"--addr=127.0.0.1:{port}", "--log-level=error"]) as process:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                requests.get(f"{url}/health", timeout=9)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        yield url
+        process.terminate()
+
+
+@pytest.fixture
+def ruleset(tmp_path: Path) -> RuleSet:
+    return rules.load(small_policies.write(tmp_path))
+
+
+def run(engine: str, ruleset: RuleSet, documents: list[dict[str, Any]] | None = None) -> list[engines.Outcome]:
+    with engines.session(engine, ruleset, SETTINGS) as evaluate:
+        return evaluate(documents if documents is not None else DOCUMENTS)
+
+
+def held_by(server: str) -> tuple[Any, Any]:
+    """Policies and data that the server holds."""
+    return requests.get(f"{server}/v1/policies", timeout=9).json(), requests.get(f"{server}/v1/data", timeout=9).json()
+
+
+def test_three_engines_decide_alike(ruleset: RuleSet, server: str) -> None:
+    found = run("embedded", ruleset)
+    assert run("opa", ruleset) == found
+    assert run(server, ruleset) == found
+    [prod, dev, repository] = found
+    assert [r["object"]["name"] for r in prod.results["lockgate.gpu"]] == ["b", "c", "a", "b", "c"]
+    assert prod.results["lockgate.gpu"][2]["msg"] == "container 'c\"1\n' wants a memory limit, found none"
+    assert prod.facts == {"replicas": 12}
+    assert dev.results == {"lockgate.exemptions": [], "lockgate.gpu": []}
+    assert [r["path"] for r in repository.results["lockgate.exemptions"]] == [["exemptions", 0]]
+
+
+def test_a_second_question_reuses_the_session(ruleset: RuleSet, server: str) -> None:
+    for engine in ("embedded", "opa", server):
+        with engines.session(engine, ruleset, SETTINGS) as evaluate:
+            first = evaluate(DOCUMENTS)
+            assert [evaluate([document])[0] for document in DOCUMENTS] == first
+            assert evaluate([]) == []
+
+
+def test_the_server_is_left_as_it_was(ruleset: RuleSet, server: str) -> None:
+    other = "package lockgate.gpu\n\nimport rego.v1\n\ndeny contains 1\n"
+    requests.put(f"{server}/v1/policies/theirs", data=other, timeout=9).raise_for_status()
+    requests.put(f"{server}/v1/data/environments", json={"x": 1}, timeout=9).raise_for_status()
+    before = held_by(server)
+    assert run(server, ruleset) == run("opa", ruleset)
+    assert held_by(server) == before
+    broken = rules.load(small_policies.write(ruleset.folder, {"facts.rego": "package lockgate.facts\n\nx := {\n"}))
+    with pytest.raises(LockgateError):
+        run(server, broken)
+    assert held_by(server) == before
+    requests.delete(f"{server}/v1/policies/theirs", timeout=9).raise_for_status()
+
+
+def test_the_compiled_rules_are_cached_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
+    policies = small_policies.write(tmp_path / "policies")
+    found = run("embedded", rules.load(policies))
+    assert len(list((tmp_path / "cache").glob("*.rbb"))) == 1
+    monkeypatch.setattr(embedded, "_compile", None)
+    assert run("embedded", rules.load(policies)) == found
+    monkeypatch.undo()
+    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
+    changed = rules.load(small_policies.write(policies, {"data/limits.json": '{"limits": {"replicas": 5}}'}))
+    assert len(run("embedded", changed)[0].results["lockgate.gpu"]) == 4
+
+
+def test_a_damaged_cache_is_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
+    ruleset = rules.load(small_policies.write(tmp_path / "policies"))
+    found = run("embedded", ruleset)
+    [bundle] = (tmp_path / "cache").glob("*.rbb")
+    content = bundle.read_bytes()
+    bundle.write_bytes(b"")
+    assert run("embedded", ruleset) == found
+    assert bundle.read_bytes() == content
+    bundle.write_bytes(content[:200])
+    assert run("embedded", ruleset) == found
+
+
+def test_nothing_is_cached_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCKGATE_CACHE", str(small_policies.write(tmp_path) / "gpu.rego"))
+    assert run("embedded", rules.load(tmp_path)) == run("opa", rules.load(tmp_path))
+
+
+BROKEN = {
+    "unclosed": ('package lockgate.facts\n\nimport rego.v1\n\nreplicas := {"a": 1\n', "facts.rego:"),
+    "string": ('package lockgate.facts\n\nimport rego.v1\n\nreplicas := "a\n', "facts.rego:5: "),
+    "function": (
+        "package lockgate.facts\n\nimport rego.v1\n\nreplicas := nosuchthing(1)\n",
+        "facts.rego:5: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_an_error_in_a_rule_names_file_and_line(tmp_path: Path, server: str, case: str) -> None:
+    text, place = BROKEN[case]
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": text}))
+    for engine in ("embedded", "opa", server):
+        with pytest.raises(LockgateError) as caught:
+            run(engine, ruleset)
+        assert caught.value.message.startswith(place), engine
+        assert str(tmp_path) not in caught.value.message
+
+
+def test_a_conflict_while_running_is_an_error(tmp_path: Path, server: str) -> None:
+    text = "package lockgate.facts\n\nimport rego.v1\n\nreplicas := count(input.objects)\n\nreplicas := 7\n"
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": text}))
+    for engine in ("embedded", "opa", server):
+        with pytest.raises(LockgateError):
+            run(engine, ruleset)
+
+
+def test_a_catalogue_must_not_hide_a_setting(tmp_path: Path, server: str) -> None:
+    ruleset = rules.load(small_policies.write(tmp_path, {"data/x.json": '{"environments": {}}'}))
+    for engine in ("embedded", "opa", server):
+        with pytest.raises(LockgateError, match="'environments' is also a key"):
+            run(engine, ruleset)
+
+
+def test_an_unknown_engine_is_refused(ruleset: RuleSet) -> None:
+    with pytest.raises(LockgateError, match="no engine 'gpu'"):
+        run("gpu", ruleset)
+
+
+def test_a_missing_opa_is_one_line(ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LockgateError, match="no `opa` on PATH") as caught:
+        run("opa", ruleset)
+    assert "go install" in caught.value.hint
+
+
+def fake_opa(folder: Path, script: str) -> None:
+    program = folder / "opa"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('if [ "$1" = version ]; then echo "Version: 0.70.0"; else exit 1; fi', "is OPA 0.70.0; wanted 1.0 or newer"),
+        ("echo it is broken >&2; exit 1", "it is broken"),
+        ('cat >/dev/null; echo "{}"', "opa answered for 0 of 3 documents"),
+        ("exit 1", "opa failed without a word"),
+    ],
+)
+def test_an_opa_that_fails_is_one_line(
+    ruleset: RuleSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, message: str
+) -> None:
+    fake_opa(tmp_path, script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(LockgateError) as caught:
+        run("opa", ruleset)
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://127.0.0.1:9", "no OPA server answers at http://127.0.0.1:9"),
+        ("ftp://127.0.0.1", "wanted the OPA server's URL"),
+        ("http://", "wanted the OPA server's URL"),
+    ],
+)
+def test_an_unreachable_server_is_one_line(ruleset: RuleSet, url: str, message: str) -> None:
+    with pytest.raises(LockgateError) as caught:
+        run(url, ruleset)
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_names_that_two_packages_share_are_told_apart() -> None:
+    modules = [
+        ("a", 'package a\n\nf(x) := "f(x) data.b.f(1)" if x # f(2)\n\ng := f(1)\n'),
+        ("b", "package b\n\nimport data.a\n\nf(x, y) := a.f(x)\n\nh := data.a.f(f(1, 2))\n\nobject.f(1)\n"),
+        ("c", "package c\n\nimport data.b as other\n\nk := other.f(1, 2)\n"),
+    ]
+    assert source.distinct(modules) == [
+        ("a", 'package a\n\nf__0(x) := "f(x) data.b.f(1)" if x # f(2)\n\ng := f__0(1)\n'),
+        ("b", "package b\n\nimport data.a\n\nf__1(x, y) := a.f__0(x)\n\nh := data.a.f__0(f__1(1, 2))\n\nobject.f(1)\n"),
+        ("c", "package c\n\nimport data.b as other\n\nk := other.f__1(1, 2)\n"),
+    ]
+
+
+def test_a_private_module_touches_no_other_data() -> None:
+    text = (
+        'package a.b\n\nimport data.a.c\n\nx := data.y[z.data] # data.q\n\nv := object.get(data, "data.w", `data.v`)\n'
+    )
+    assert source.private(text, "p") == (
+        "package p.a.b\n\nimport data.p.a.c\n\nx := data.p.y[z.data] # data.q\n\n"
+        'v := object.get(data.p, "data.w", `data.v`)\n'
+    )
