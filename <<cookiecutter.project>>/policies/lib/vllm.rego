@@ -138,10 +138,15 @@ words(entry) := script_words(entry, items) if {
 	is_shell(items)
 }
 
-words(entry) := [{"text": expand(entry, item.text), "path": item.path} | some item in items] if {
+words(entry) := plain_words(entry, items) if {
 	items := raw_words(entry)
 	not is_shell(items)
 }
+
+plain_words(entry, items) := [word |
+	some item in items
+	word := {"text": expand(entry, item.text), "path": item.path}
+]
 
 raw_words(entry) := [item |
 	some field in ["command", "args"]
@@ -165,7 +170,7 @@ is_shell(items) if {
 	regex.match(`^-[a-z]*c$`, items[2].text)
 }
 
-script_words(entry, items) := [{"text": expand(entry, word), "path": script.path} |
+script_words(entry, items) := [item_word |
 	scripts := [item |
 		some i
 		item := items[i]
@@ -177,6 +182,7 @@ script_words(entry, items) := [{"text": expand(entry, word), "path": script.path
 	spaced := regex.replace(joined, `(&&|\|\|?|;|\n)`, " ; ")
 	some word in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
 	word != ""
+	item_word := {"text": expand(entry, word), "path": script.path}
 ]
 
 # $(NAME), ${NAME} and $NAME by the container's own variables; what stays is unknown.
@@ -292,28 +298,37 @@ reads_variables(container) if {
 	"TP_SIZE" in names
 }
 
-# The flags among the words from `start` to the end of that command.
-arguments(entry, all_words, start) := {"flags": flags, "unknown": unknown} if {
+# The flags among the words from `start` to the end of that command; the last one counts.
+arguments(entry, all_words, start) := {"flags": known_flags(entry, latest), "unknown": unknown_names(latest)} if {
+	list := array.slice(all_words, start, command_end(all_words, start))
+	latest := last_by_name(array.concat(positional(list), parse(list)))
+}
+
+command_end(all_words, start) := min(array.concat(ends, [count(all_words)])) if {
 	ends := [i |
 		some i
 		word := all_words[i]
 		i >= start
 		word.text == ";"
 	]
-	stop := min(array.concat(ends, [count(all_words)]))
-	list := array.slice(all_words, start, stop)
-	parsed := array.concat(positional(list), parse(list))
-	latest := {name: last |
-		some name in {p.name | some p in parsed}
-		same := [p | some p in parsed; p.name == name]
-		last := same[count(same) - 1]
-	}
-	flags := {name: {"value": p.value, "object": entry.object, "path": p.path} |
-		some name, p in latest
-		not unresolved(p.value)
-	}
-	unknown := sort([name | some name in object.keys(latest); unresolved(latest[name].value)])
 }
+
+last_by_name(parsed) := {name: last |
+	some name in {flag.name | some flag in parsed}
+	same := [flag | some flag in parsed; flag.name == name]
+	last := same[count(same) - 1]
+}
+
+known_flags(entry, latest) := {name: spot |
+	some name, flag in latest
+	not unresolved(flag.value)
+	spot := {"value": flag.value, "object": entry.object, "path": flag.path}
+}
+
+unknown_names(latest) := sort([name |
+	some name in object.keys(latest)
+	unresolved(latest[name].value)
+])
 
 unresolved(v) if {
 	is_string(v)
