@@ -138,5 +138,7 @@ def identity(item: Node, keys: Keys) -> tuple[str, ...]:
 
 def _without_keys(item: Node, before: Node, keys: Keys) -> Node:
     """A patch's item without the fields that only say which item is meant."""
+    if _DIRECTIVE in item.fields():
+        return item
     fields = {key: value for key, value in item.fields().items() if key not in keys or not before.text(key)}
     return item.changed(fields)
