@@ -243,3 +243,9 @@ def test_a_generated_object_is_exempted_by_its_name_without_hash() -> None:
 def test_the_order_of_violations_does_not_matter() -> None:
     violations = [gpus(e, m) for e in ENVIRONMENTS for m in ("b", "a")]
     assert run(*violations) == run(*reversed(violations))
+
+
+def test_a_credential_in_a_message_is_hidden() -> None:
+    token = "hf" + "_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZabCdEfGh"
+    [finding] = run(gpus("prod", f"wanted none, found '{token}'"))
+    assert finding.message == "wanted none, found '***'"

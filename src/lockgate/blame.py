@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from lockgate import credentials
 from lockgate.evaluate import covers, days_left, environments_of, plain_name
 from lockgate.model import (
     Exemption,
@@ -215,7 +216,8 @@ def _finding(
     return Finding(
         rule=violation.rule,
         severity=min(severity, violation.severity or severity),
-        message=violation.message,
+        # Whatever a rule quotes, no format may carry a credential into a log.
+        message=credentials.mask(violation.message),
         location=location,
         objects=(violation.object,),
         path=violation.path,

@@ -56,7 +56,7 @@ def _finding(finding: Finding, report: Report, source: _Source) -> Iterator[_Lin
         (": ", ""),
         (str(finding.severity), style),
         (f" {finding.rule} ", "bold"),
-        (_printable(credentials.mask(finding.message)), ""),
+        (_printable(finding.message), ""),
     ]
     yield from source.excerpt(finding, style)
     yield _field("in", f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
