@@ -35,7 +35,7 @@ def deployment(name: str, replicas: int = 1, image: str = "a") -> dict[str, Any]
     }
 
 
-DOCUMENTS = [
+DOCUMENTS: list[dict[str, Any]] = [
     {"environment": "prod", "objects": [deployment("a"), deployment("b", 5), deployment("c", 6)]},
     {"environment": "dev", "objects": []},
     {"repository": {"exemptions": [{"index": 0, "used": False, "days_left": None}], "environments": {}}},

@@ -47,7 +47,7 @@ FINDINGS = (
     ),
     Finding(
         "SCH004", Severity.WARNING, "wants no selector, found \x1b[2J'gpu'", Location("gone.yaml", 9),
-        (ObjectRef("Job", "a", "api-dev", "batch/v1"), ObjectRef("Job", "b", "api-dev", "batch/v1")), ("spec",), ("dev",),
+        (ObjectRef("Job", "a", "d", "batch/v1"), ObjectRef("Job", "b", "d", "batch/v1")), ("spec",), ("dev",),
     ),
     Finding(
         "CST001", Severity.ERROR, "wants at most 4 GPUs, found a peak of 8: 4 pods x 2 GPUs",

@@ -11,7 +11,7 @@ import pytest
 
 from lockgate import resources, rules, testing
 from lockgate.errors import LockgateError
-from lockgate.model import Violation
+from lockgate.model import ObjectRef, Violation
 
 if TYPE_CHECKING:
     from lockgate.testing import Sample
@@ -83,6 +83,6 @@ def test_a_line_is_found_through_lists_and_text(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     [sample] = testing.samples(tmp_path)
-    text = Violation("GPU001", "", testing.ObjectRef("ConfigMap", "a"), ("data", "serve.yaml", "tensor-parallel-size"))
-    missing = Violation("GPU001", "", testing.ObjectRef("Pod", "b"), ("spec", "containers", 0, "resources"))
+    text = Violation("GPU001", "", ObjectRef("ConfigMap", "a"), ("data", "serve.yaml", "tensor-parallel-size"))
+    missing = Violation("GPU001", "", ObjectRef("Pod", "b"), ("spec", "containers", 0, "resources"))
     assert sample.found([text, missing]) == sample.expected
