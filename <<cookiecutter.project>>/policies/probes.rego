@@ -232,8 +232,10 @@ deny contains result if {
 pauses(container) if {
 	hook := container.lifecycle.preStop
 	not hook.httpGet
-	not pause_seconds(container) <= 0
+	not no_wait(container)
 }
+
+no_wait(container) if pause_seconds(container) <= 0
 
 pause_seconds(container) := container.lifecycle.preStop.sleep.seconds
 
