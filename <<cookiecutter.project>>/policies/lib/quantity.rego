@@ -5,7 +5,6 @@ import rego.v1
 
 factors := {
 	"": 1,
-	"m": 0.001,
 	"k": 1000,
 	"M": 1000000,
 	"G": 1000000000,
@@ -30,8 +29,14 @@ amount(q) := q if is_number(q)
 
 amount(q) := number * factors[found[0][2]] if {
 	is_string(q)
-	found := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*|\.[0-9]+)([a-zA-Z]*)$`, q, 1)
+	found := regex.find_all_string_submatch_n(`^([0-9]+\.?[0-9]*)([a-zA-Z]*)$`, q, 1)
 	number := to_number(found[0][1])
+}
+
+# A decimal factor would not be exact.
+amount(q) := to_number(trim_suffix(q, "m")) / 1000 if {
+	is_string(q)
+	regex.match(`^[0-9]+\.?[0-9]*m$`, q)
 }
 
 amount(q) := to_number(q) if {

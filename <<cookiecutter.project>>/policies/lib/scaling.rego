@@ -98,14 +98,17 @@ controllers := [entry |
 ]
 
 # A LeaderWorkerSet has two templates and is counted once, at its workers.
-counts_first(workload) if workload.path[1] != "leaderWorkerTemplate"
+counts_first(workload) if not grouped(workload)
 
 counts_first(workload) if workload.path[2] == "workerTemplate"
 
+grouped(workload) if workload.path[1] == "leaderWorkerTemplate"
+
 # GPUs of what one replica brings: a pod, or a whole group of a LeaderWorkerSet.
-unit_gpus(workload) := workloads.pod_gpus(workload.pod) if workload.path[1] != "leaderWorkerTemplate"
+unit_gpus(workload) := workloads.pod_gpus(workload.pod) if not grouped(workload)
 
 unit_gpus(workload) := workloads.pod_gpus(leader) + ((size - 1) * workloads.pod_gpus(workload.pod)) if {
+	grouped(workload)
 	group := workload.object.spec.leaderWorkerTemplate
 	size := object.get(group, "size", 1)
 	leader := object.get(group, ["leaderTemplate", "spec"], workload.pod)
