@@ -24,27 +24,27 @@ import rego.v1
 #   remediation: Set `runAsNonRoot` true and `seccompProfile.type` RuntimeDefault in the pod's `securityContext`; `allowPrivilegeEscalation` false and `capabilities.drop` [ALL] in the container's.
 deny contains result if {
 	some entry in workloads.containers
-	not security.effective(entry, "runAsNonRoot") == true
+	not runs_without_root(entry)
 	result := effective_finding(entry, "runAsNonRoot", [], "true")
 }
 
 deny contains result if {
 	some entry in workloads.containers
-	security.effective(entry, "runAsNonRoot") == true
+	runs_without_root(entry)
 	security.effective(entry, "runAsUser") == 0
 	result := effective_finding(entry, "runAsUser", [], "a user other than 0")
 }
 
 deny contains result if {
 	some entry in workloads.containers
-	not security.effective(entry, "seccompProfile").type in {"RuntimeDefault", "Localhost"}
+	not confined(entry)
 	result := effective_finding(entry, "seccompProfile", ["type"], "'RuntimeDefault'")
 }
 
 deny contains result if {
 	some entry in workloads.containers
 	not privileged(entry)
-	not security.own(entry.container, "allowPrivilegeEscalation") == false
+	not escalation_barred(entry)
 	result := container_finding("SEC001", entry, "allowPrivilegeEscalation", "allowPrivilegeEscalation false")
 }
 
@@ -66,6 +66,13 @@ deny contains result if {
 		capability,
 	]))
 }
+
+# Predicates of their own: opa takes a call out of a negated comparison, and then an unset field decides nothing.
+runs_without_root(entry) if security.effective(entry, "runAsNonRoot") == true
+
+confined(entry) if security.effective(entry, "seccompProfile").type in {"RuntimeDefault", "Localhost"}
+
+escalation_barred(entry) if entry.container.securityContext.allowPrivilegeEscalation == false
 
 privileged(entry) if entry.container.securityContext.privileged == true
 

@@ -30,10 +30,16 @@ covering(container, directory) := [[count(trim_right(candidate.mountPath, "/")),
 	below(directory, candidate.mountPath)
 ]
 
-mount_at(entry, index) := {"index": index, "mount": entry.container.volumeMounts[index], "volume": volume} if {
-	some volume in entry.pod.volumes
-	volume.name == entry.container.volumeMounts[index].name
+mount_at(entry, index) := {
+	"index": index,
+	"mount": entry.container.volumeMounts[index],
+	"volume": volumes_named(entry.pod, entry.container.volumeMounts[index].name)[0],
 }
+
+volumes_named(pod, name) := [volume |
+	some volume in pod.volumes
+	volume.name == name
+]
 
 # Is the path the directory itself, or in it?
 below(path, directory) if startswith(slashed(path), slashed(directory))

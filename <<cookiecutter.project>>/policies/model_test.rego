@@ -1,0 +1,89 @@
+package lockgate.model_test
+
+import data.lockgate.lib.samples
+import data.lockgate.model
+import rego.v1
+
+denied(doc) := results if {
+	results := model.deny with input as doc
+}
+
+of_config(path, msg) := {samples.result("MDL001", samples.config_ref, path, msg)}
+
+of_server(path, msg) := {samples.result("MDL001", samples.deployment_ref, samples.server_path(path), msg)}
+
+test_pinned_service_is_silent if denied(samples.prod) == set()
+
+test_mdl001_branch if {
+	doc := samples.with_config(samples.prod, "model: Qwen/Qwen3-14B\nrevision: main\n")
+	denied(doc) == of_config(["data", "serve.yaml", "revision"], "container 'vllm' wants a model revision of 40 hex digits, found 'main'")
+}
+
+test_mdl001_39_digits if {
+	short := substring(samples.revision, 0, 39)
+	doc := samples.with_config(samples.prod, sprintf("model: Qwen/Qwen3-14B\nrevision: %s\n", [short]))
+	denied(doc) == of_config(["data", "serve.yaml", "revision"], sprintf("container 'vllm' wants a model revision of 40 hex digits, found '%s'", [short]))
+}
+
+test_mdl001_no_revision if {
+	doc := samples.with_config(samples.prod, "model: Qwen/Qwen3-14B\n")
+	denied(doc) == of_config(["data", "serve.yaml", "revision"], "container 'vllm' wants a model revision of 40 hex digits, found none for 'Qwen/Qwen3-14B'")
+}
+
+test_mdl001_no_revision_on_the_command_line if {
+	doc := samples.server_edited(samples.prod, [{"op": "replace", "path": ["args"], "value": ["Qwen/Qwen3-14B", "--port=8000"]}])
+	denied(doc) == of_server(["args"], "container 'vllm' wants a model revision of 40 hex digits, found none for 'Qwen/Qwen3-14B'")
+}
+
+test_mdl001_directory_has_no_revision if denied(samples.with_config(samples.prod, "model: /models/qwen\n")) == set()
+
+test_mdl001_unreadable_file_is_silent if denied(samples.without_object(samples.prod, "ConfigMap", "chat-serve")) == set()
+
+test_mdl001_remote_code if {
+	doc := samples.with_config(samples.prod, sprintf("model: Qwen/Qwen3-14B\nrevision: %s\ntrust-remote-code: true\n", [samples.revision]))
+	denied(doc) == of_config(["data", "serve.yaml", "trust-remote-code"], "container 'vllm' wants no code from the model repository, found 'trust-remote-code'")
+}
+
+test_mdl001_remote_code_off_is_silent if {
+	doc := samples.with_config(samples.prod, sprintf("model: Qwen/Qwen3-14B\nrevision: %s\ntrust-remote-code: false\n", [samples.revision]))
+	denied(doc) == set()
+}
+
+test_mdl001_claim_without_offline if {
+	doc := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "1"]}])
+	denied(doc) == of_server(["env"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
+}
+
+test_mdl001_claim_with_offline_zero if {
+	doc := samples.server_edited(samples.prod, [{"op": "replace", "path": ["env", "1", "value"], "value": "0"}])
+	denied(doc) == of_server(["env", 1, "value"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found '0'")
+}
+
+test_mdl001_other_words_for_offline if {
+	some value in ["true", "YES", "on"]
+	denied(samples.server_edited(samples.prod, [{"op": "replace", "path": ["env", "1", "value"], "value": value}])) == set()
+}
+
+test_mdl001_offline_from_elsewhere_is_silent if {
+	by_reference := {"name": "HF_HUB_OFFLINE", "valueFrom": {"configMapKeyRef": {"name": "hub", "key": "offline"}}}
+	denied(samples.server_edited(samples.prod, [{"op": "replace", "path": ["env", "1"], "value": by_reference}])) == set()
+	all_of_it := [{"op": "remove", "path": ["env", "1"]}, {"op": "add", "path": ["envFrom"], "value": [{"configMapRef": {"name": "hub"}}]}]
+	denied(samples.server_edited(samples.prod, all_of_it)) == set()
+}
+
+# A server that fetches its weights by itself may ask the hub.
+test_mdl001_no_claim_is_silent if {
+	doc := samples.pod_edited(samples.prod, [
+		{"op": "replace", "path": ["volumes", "1"], "value": {"name": "models", "emptyDir": {}}},
+		{"op": "remove", "path": ["containers", "0", "env", "1"]},
+	])
+	denied(doc) == set()
+}
+
+test_mdl001_model_directory_on_a_claim if {
+	doc := samples.with_config(
+		samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "2"]}, {"op": "remove", "path": ["env", "1"]}]),
+		"model: /models/qwen\n",
+	)
+	denied(doc) == of_server(["env"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
+}
