@@ -167,7 +167,7 @@ deny contains result if {
 	some index, variable in engine.container.env
 	variable.name == "VLLM_API_KEY"
 	not variable.valueFrom.secretKeyRef
-	not shaped(variable.value)
+	not shaped(object.get(variable, "value", ""))
 	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, source_field(variable)]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found %s", [
 		engine.container.name,
 		source_text(variable),
@@ -187,7 +187,7 @@ deny contains result if {
 	hub.offline(engine)
 	some index, variable in engine.container.env
 	variable.name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
-	not shaped(variable.value)
+	not shaped(object.get(variable, "value", ""))
 	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, "name"]), sprintf("container '%s' is offline and wants no hub token, found %s", [
 		engine.container.name,
 		variable.name,

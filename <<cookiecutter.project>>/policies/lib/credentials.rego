@@ -24,7 +24,7 @@ listed(text) := [{"name": shape.name, "value": value} |
 within(text) if found(text)
 
 # What a message may say of a credential: its kind, its first four characters, its length.
-describe(credential) := sprintf("a %s ('%s...', %d characters)", [
+describe(credential) := sprintf("%s '%s...' of %d characters", [
 	credential.name,
 	substring(credential.value, 0, 4),
 	count(credential.value),
