@@ -172,6 +172,21 @@ def test_a_conflict_while_running_is_an_error(tmp_path: Path, server: str) -> No
             run(engine, ruleset)
 
 
+def test_strings_of_every_kind_come_back_alike(tmp_path: Path, server: str) -> None:
+    text = (
+        "package lockgate.facts\n\nimport rego.v1\n\nreplicas := 1\n\n"
+        "trimmed := trim_space(input.text)\n\nquoted := {x: {x} | some x in input.texts}\n"
+    )
+    texts = ['a"b', "line\nline", "back\\slash", "tab\t", "é€😀", "C:\\new", "", "'", "\u2028"]
+    document = {"environment": "prod", "objects": [], "text": '  "a"\nb  ', "texts": texts}
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": text}))
+    found = run("embedded", ruleset, [document])
+    assert found[0].facts["trimmed"] == '"a"\nb'
+    assert found[0].facts["quoted"] == {text: [text] for text in texts}
+    assert run("opa", ruleset, [document]) == found
+    assert run(server, ruleset, [document]) == found
+
+
 def test_a_catalogue_must_not_hide_a_setting(tmp_path: Path, server: str) -> None:
     ruleset = rules.load(small_policies.write(tmp_path, {"data/x.json": '{"environments": {}}'}))
     for engine in ("embedded", "opa", server):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import cache
 from lockgate.engines import PACKAGE, Evaluate, Outcome, base_documents, entry, outcomes
-from lockgate.engines.source import distinct
+from lockgate.engines.source import PLAIN, distinct, plain
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -99,19 +99,20 @@ def _checksum(content: bytes) -> str:
 def _digest(ruleset: RuleSet, settings: Mapping[str, Json]) -> str:
     from importlib.metadata import version
 
-    parts = (ruleset.digest, version("regopy"), entry(ruleset), json.dumps(settings, sort_keys=True))
+    parts = (ruleset.digest, version("regopy"), PLAIN, entry(ruleset), json.dumps(settings, sort_keys=True))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _compile(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], target: Path) -> None:
     """Compiles modules and data into the file `target`."""
     interpreter = _interpreter(regopy)
-    for name, text in distinct(ruleset.modules):
+    for name, text in plain(distinct(ruleset.modules)):
         try:
             interpreter.add_module(name, text)
         except regopy.RegoError as error:
             raise _syntax_error(name, text, str(error)) from error
     try:
+        interpreter.add_module("plain.rego", PLAIN)
         interpreter.add_module("entry.rego", entry(ruleset))
         interpreter.add_data_json(json.dumps(base_documents(ruleset, settings), ensure_ascii=False))
         bundle = interpreter.build(None, [_ENTRYPOINT])
@@ -144,14 +145,9 @@ class _Workers:
         try:
             # As a term and not as values: values would go in without their escapes.
             interpreter.set_input_term(json.dumps(document, ensure_ascii=False))
-            text = self._query(interpreter, bundle)
+            return self._query(interpreter, bundle)
         except self._regopy.RegoError as error:
             raise _failure(self._ruleset, str(error)) from error
-        try:
-            # Not strict: some builtins give strings with plain line ends.
-            return json.loads(text, strict=False)["expressions"][0]
-        except (ValueError, KeyError, IndexError) as error:
-            raise _failure(self._ruleset, text) from error
 
     def _mine(self) -> tuple[Any, Any]:
         if not hasattr(self._local, "pair"):
@@ -161,14 +157,40 @@ class _Workers:
         pair: tuple[Any, Any] = self._local.pair
         return pair
 
-    def _query(self, interpreter: Any, bundle: Any) -> str:
-        """The answer's text; regopy's own `Output` would parse it twice, and fails on errors."""
+    def _query(self, interpreter: Any, bundle: Any) -> Json:
+        """The answer; regopy's own `Output` would parse it twice, and fails on errors."""
         shared = self._regopy.rego_shared
         answer = shared.rego_bundle_query_entrypoint(interpreter._impl, bundle._impl, _ENTRYPOINT)  # noqa: SLF001
         try:
-            return str(shared.rego_output_string(answer))
+            text = str(shared.rego_output_string(answer))
+            if not text.startswith('{"expressions"'):
+                raise _failure(self._ruleset, text)
+            try:
+                return json.loads(text)["expressions"][0]
+            except ValueError:
+                # Some builtins give strings without escapes, so that the text is no JSON.
+                return _value(shared, shared.rego_output_node(answer))
         finally:
             shared.rego_free_output(answer)
+
+
+def _value(shared: Any, node: Any) -> Json:
+    """The value of a node of the answer, read from the tree instead of the text."""
+    kinds = shared.NodeKind
+    kind = shared.rego_node_type(node)
+    children = [shared.rego_node_get(node, index) for index in range(shared.rego_node_size(node))]
+    if kind == kinds.Object:
+        pairs = [[_value(shared, shared.rego_node_get(item, i)) for i in (0, 1)] for item in children]
+        return dict(pairs)
+    if kind in {kinds.Array, kinds.Set}:
+        return [_value(shared, child) for child in children]
+    if children:
+        return _value(shared, children[0])
+    text = shared.rego_node_value(node)
+    try:
+        return json.loads(f'"{text}"' if kind == kinds.String else text, strict=False)
+    except ValueError:
+        return text
 
 
 def _syntax_error(name: str, text: str, detail: str) -> LockgateError:
