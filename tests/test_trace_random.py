@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from lockgate.errors import LockgateError
 from lockgate.model import ObjectRef, Overlay
 from lockgate.trace import Trace
 from lockgate.trace.build import build
@@ -25,7 +27,7 @@ Json = Any
 NAMES = ("a", "b", "c")
 SCALABLE = {("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")}
 # Each example runs kustomize, so a failing one is not shrunk.
-SLOW = settings(max_examples=20, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 def protocol(random: Random) -> Json:
@@ -136,7 +138,7 @@ def pointer(path: tuple[str | int, ...]) -> str:
 def operations(random: Random, one: Json) -> list[Json]:
     """Operations that fit whatever came before: only the parts of the workload that patches leave alone."""
     keep = [path for path in leaves(one) if path[:2] in {("spec", "replicas"), ("spec", "selector")}]
-    made = [{"op": "add", "path": "/spec/added", "value": {"x": [1, {"z": random.randint(0, 2)}]}}]
+    made: list[Json] = [{"op": "add", "path": "/spec/added", "value": {"x": [1, {"z": random.randint(0, 2)}]}}]
     for path in keep:
         op = random.choice(["replace", "add", "test"])
         value = one
@@ -149,8 +151,9 @@ def operations(random: Random, one: Json) -> list[Json]:
                 "value": value if op == "test" else random.choice([value, 7 if isinstance(value, int) else "7"]),
             }
         )
-    last = {"op": "copy", "path": "/spec/copied", "from": "/spec/added/x/0"}
-    made.append(random.choice([last, last | {"op": "move"}, {"op": "remove", "path": "/spec/added/x/1"}]))
+    last: Json = {"op": "copy", "path": "/spec/copied", "from": "/spec/added/x/0"}
+    remove: Json = {"op": "remove", "path": "/spec/added/x/1"}
+    made.append(random.choice([last, last | {"op": "move"}, remove]))
     return [made[0], made[-1]] if random.random() < 0.5 else made[:1] + [op for op in made[1:-1] if op["op"] != "test"]
 
 
@@ -363,3 +366,46 @@ def check_edit(root: Path, found: list[Json], one: Json, path: tuple[str | int, 
         return
     other = next(it for it in again if key(it) == key(one))
     assert value_at(other, path) != value, f"{path} at {place}: {line!r}"
+
+
+JUNK: tuple[Json, ...] = (
+    None,
+    1,
+    True,
+    "x",
+    [],
+    {},
+    [None],
+    [[1]],
+    {"a": None},
+    "a: [",
+    "- op: x",
+    -1,
+    "*",
+    "[",
+    ["/"],
+    "²",
+    "9" * 5000,
+)
+
+
+def spoiled(random: Random, value: Json) -> Json:
+    if random.random() < 0.06:
+        return random.choice(JUNK)
+    if isinstance(value, dict):
+        return {name: spoiled(random, child) for name, child in value.items()}
+    return [spoiled(random, child) for child in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_nothing_but_a_message_comes_of_nonsense(random: Random) -> None:
+    files = repository(random)
+    for name in [name for name in files if name.endswith(".yaml")]:
+        files[name] = "---\n".join(dumped(spoiled(random, one)) for one in yaml.safe_load_all(files[name]))
+    with tempfile.TemporaryDirectory() as folder:
+        asked = trace(written(Path(folder), files), [])
+        place, _ = asked.locate(ObjectRef("Deployment", "o0", "", "apps/v1"), ("spec", "template", "spec", "x", 0, "y"))
+        assert place.line
+        with contextlib.suppress(LockgateError):
+            asked.facts()

@@ -180,6 +180,7 @@ def _requirements(selector: str) -> tuple[Callable[[Mapping[str, str]], bool], .
     return tuple(_requirement(part.strip()) for part in parts if part.strip())
 
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _SET = re.compile(r"(\S+)\s+(in|notin)\s*\(([^)]*)\)")
 _EQUAL = re.compile(r"([^\s=!<>]+)\s*(==|=|!=|<|>)\s*(\S*)")
 
@@ -204,6 +205,6 @@ def _compared(key: str, operator: str, values: set[str]) -> Callable[[Mapping[st
 
 
 def _greater(have: str | None, limit: str, *, above: bool) -> bool:
-    if have is None or not have.lstrip("-").isdigit() or not limit.lstrip("-").isdigit():
+    if have is None or not _NUMBER.fullmatch(have) or not _NUMBER.fullmatch(limit):
         return False
     return int(have) > int(limit) if above else int(have) < int(limit)

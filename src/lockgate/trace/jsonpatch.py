@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lockgate.trace.source import Node
+
+
+_INDEX = re.compile(r"-?[0-9]{1,9}")
 
 
 class PatchError(Exception):
@@ -72,7 +76,7 @@ def _index(items: list[Node], part: str, *, end: bool) -> int:
     """A list position; `-` and the length itself only where an item is added."""
     if part == "-" and end:
         return len(items)
-    if not part.lstrip("-").isdigit():
+    if not _INDEX.fullmatch(part):
         raise PatchError(part)
     index = int(part)
     if index < 0:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Write = Callable[[Node], Node]
 
 
+_INDEX = re.compile(r"[0-9]{1,9}")
+
+
 def apply_replacements(state: State, kustomization: Kustomization) -> None:
     """`replacements` of one kustomization, in their order."""
     for index, item in enumerate(kustomization.node.items("replacements")):
@@ -190,7 +193,7 @@ def _empty(rest: list[str], made: Node) -> Node:
         new = made.changed("")
         new.raw = new.style = ""
     else:
-        new = made.changed([] if rest[0].startswith("[") or rest[0].isdigit() else {})
+        new = made.changed([] if rest[0].startswith("[") or _INDEX.fullmatch(rest[0]) else {})
     new.key_line = new.key_column = 0
     return new
 
@@ -198,7 +201,7 @@ def _empty(rest: list[str], made: Node) -> Node:
 def _chosen(item: Node, index: int, part: str) -> bool:
     if part == "*":
         return True
-    if part.isdigit():
+    if _INDEX.fullmatch(part):
         return int(part) == index
     if not (part.startswith("[") and part.endswith("]")):
         return False

@@ -6,13 +6,13 @@ So trees are shared freely between overlays, and the history of a field hangs on
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
 
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Location
+from lockgate.trace.scalars import resolve, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -160,7 +160,7 @@ class Node:
 
 def scalar(text: str, place: Place, *, plain: bool = False) -> Node:
     """A node that a writer makes: a string, or whatever the plain text means."""
-    return Node(_resolve(text) if plain else text, place, text, "" if plain else '"')
+    return Node(resolve(text) if plain else text, place, text, "" if plain else '"')
 
 
 def data(node: Node) -> Json:
@@ -293,7 +293,7 @@ class _Composer:
         if kind is yaml.ScalarEvent:
             style = event.style or ""
             text = event.value
-            value = _resolve(text) if event.implicit[0] and not style else _tagged(text, event.tag)
+            value = resolve(text) if event.implicit[0] and not style else tagged(text, event.tag)
             node = Node(value, place, text, style)
         elif kind is yaml.AliasEvent:
             return self._alias(event.anchor, place)
@@ -344,41 +344,6 @@ def _size(node: Node) -> int:
     if isinstance(node.value, list):
         return 1 + sum(map(_size, node.value))
     return 1
-
-
-_CONSTANTS: Mapping[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_MAY_BE_OTHER = frozenset("0123456789+-.~nNtTfF")
-
-
-def _resolve(text: str) -> Value:
-    """What a plain scalar means to kustomize's YAML reader (`yes` and `on` are strings there)."""
-    if text and text[0] not in _MAY_BE_OTHER:
-        return text
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if _INTEGER.fullmatch(text):
-        return _integer(text.replace("_", ""))
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
-
-
-def _integer(text: str) -> int:
-    digits = text.lstrip("+-")
-    octal = digits.startswith("0") and digits[1:].isdigit()
-    value = int(digits, 8 if octal else 0)
-    return -value if text.startswith("-") else value
-
-
-def _tagged(text: str, tag: str | None) -> Value:
-    kind = (tag or "").rpartition(":")[2]
-    return _resolve(text) if kind in {"int", "float", "bool", "null"} else text
 
 
 def _unreadable(error: yaml.YAMLError, text: str, place: Place) -> LockgateError:
