@@ -32,10 +32,8 @@ types(spec) := {type | some type in spec.policyTypes} if {
 	spec.egress
 } else := {"Ingress"}
 
-all_pods(selector) if {
-	object.get(selector, "matchLabels", {}) == {}
-	object.get(selector, "matchExpressions", []) == []
-}
+# True or false, never undefined: it is a field of an entry.
+all_pods(selector) := (count(object.get(selector, "matchLabels", {})) + count(object.get(selector, "matchExpressions", []))) == 0
 
 # METADATA
 # title: Every pod starts from deny
