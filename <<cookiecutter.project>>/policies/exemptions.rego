@@ -42,6 +42,7 @@ deny contains result if {
 
 deny contains result if {
 	some exemption in exemptions
+	is_number(exemption.days_left)
 	exemption.days_left < 0
 	result := warning(exemption_finding(exemption, "expires", sprintf("the exemption of %s for '%s' expired on %s", [
 		exemption.rule,

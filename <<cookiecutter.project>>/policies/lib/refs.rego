@@ -202,7 +202,7 @@ satisfied(expression, labels) if {
 
 satisfied(expression, labels) if {
 	expression.operator == "NotIn"
-	not labels[expression.key] in expression.values
+	not object.get(labels, expression.key, null) in expression.values
 }
 
 satisfied(expression, labels) if {
