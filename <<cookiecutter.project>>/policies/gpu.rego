@@ -114,7 +114,7 @@ deny contains result if {
 	not request_problem(server)
 	keys := server.gpu_keys
 	count(keys) == 1
-	not regex.match(catalogue.gpus.shared_pattern, keys[0])
+	not keys[0] in catalogue.gpus.shared_keys
 	limit := workloads.gpu_count(server.container)
 	needed := vllm.gpus_needed(server)
 	limit != needed

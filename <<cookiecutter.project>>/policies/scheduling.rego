@@ -16,7 +16,7 @@ gpu_pods := [workload |
 
 on_gpu(workload) if workload.id in workloads.gpu_ids
 
-on_gpu(workload) if vllm.server_by_id[workload.id]
+on_gpu(workload) if vllm.server_paths[workload.id]
 
 other_pods := [workload |
 	some workload in workloads.all
@@ -286,4 +286,4 @@ gpu_toleration(toleration) if workloads.is_gpu(toleration.key)
 
 gpu_label(label) if is_array(environment.pool.node_selector[label])
 
-gpu_label(label) if regex.match(catalogue.gpus.node_label_pattern, label)
+gpu_label(label) if strings.any_prefix_match(label, catalogue.gpus.node_label_prefixes)

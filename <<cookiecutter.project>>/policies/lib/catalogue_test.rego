@@ -16,7 +16,7 @@ test_files_as_conftest_loads_them if {
 
 test_files_as_opa_test_loads_them if {
 	catalogue.thresholds.liveness_seconds == 60
-	catalogue.gpus.resource_pattern
+	count(catalogue.gpus.resource_keys) > 0
 	count(catalogue.accelerators) > 0
 	count(catalogue.models) > 0
 }

@@ -37,6 +37,13 @@ ref(obj) := {
 	"name": name(obj),
 }
 
+# What a reference needs and nothing else: a copy that costs little to keep.
+slim(obj) := {
+	"apiVersion": object.get(obj, "apiVersion", ""),
+	"kind": object.get(obj, "kind", ""),
+	"metadata": {"namespace": namespace(obj), "name": name(obj)},
+}
+
 name(obj) := object.get(obj, ["metadata", "name"], "")
 
 namespace(obj) := object.get(obj, ["metadata", "namespace"], "")

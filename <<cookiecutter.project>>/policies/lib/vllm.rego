@@ -18,7 +18,6 @@ aliases := {
 	"dpm": "data-parallel-multi-port-external-lb",
 	"dph": "data-parallel-hybrid-lb",
 	"q": "quantization",
-	"device-memory-utilization": "gpu-memory-utilization",
 	"n": "nnodes",
 	"r": "node-rank",
 }
@@ -35,43 +34,61 @@ entrypoint_variables := {
 # whose value only the cluster knows, "complete": no source of flags is out of sight.
 engines := [engine |
 	some entry in workloads.containers
+	may_serve(entry.container)
 	all_words := words(entry)
 	start := engine_start(entry.container, all_words)
 	given := arguments(entry, all_words, start)
 	file := config_file(entry, given)
-	engine := object.union(entry, {
+	engine := {
+		"workload": entry.workload,
+		"object": entry.object,
+		"pod": entry.pod,
+		"container": entry.container,
+		"path": entry.path,
+		"init": entry.init,
+		"gpu_keys": entry.gpu_keys,
 		"flags": object.union(object.union(variables(entry), file.flags), given.flags),
 		"unknown": given.unknown,
 		"complete": file.complete,
-	})
+	}
 ]
+
+# A first look that is cheap: most containers have nothing to do with vLLM.
+may_serve(container) if contains(sprintf("%v", [[container.image, object.get(container, "command", []), object.get(container, "args", [])]]), "vllm")
+
+may_serve(container) if reads_variables(container)
 
 main_engines := [engine |
 	some engine in engines
 	not engine.init
 ]
 
-# The one engine per pod template that serves, by the workload's id: the first that holds
-# GPUs, else the first.
-server_by_id := {id: preferred[0] |
+# The one engine per pod template that serves: the first that holds GPUs, else the first.
+servers := [engine |
+	some engine in main_engines
+	serves(engine)
+]
+
+# Path of the serving container by the workload's id.
+server_paths := {id: preferred[0] |
 	some id in {engine.workload.id | some engine in main_engines}
 	own := [engine |
 		some engine in main_engines
 		engine.workload.id == id
 	]
-	preferred := array.concat([engine | some engine in own; engine.gpu_keys[0]], own)
+	preferred := array.concat([engine.path | some engine in own; engine.gpu_keys[0]], [engine.path | some engine in own])
 }
 
-servers := [engine |
-	some engine in main_engines
-	server_by_id[engine.workload.id].path == engine.path
-]
-
 # The serving engine of a workload; undefined when it has none.
-server_of(workload) := server_by_id[workload.id]
+server_of(workload) := found[0] if {
+	found := [engine |
+		some engine in servers
+		engine.workload.id == workload.id
+	]
+}
 
 # Is this container the serving engine of its pod?
-serves(entry) if server_by_id[entry.workload.id].path == entry.path
+serves(entry) if server_paths[entry.workload.id] == entry.path
 
 # The value of a flag, if the repository says it.
 value(engine, name) := engine.flags[name].value
@@ -133,20 +150,18 @@ text(list) := concat(" ", [word | some word in list; is_string(word)])
 
 # Command and args of a container, one entry per word, with the place of each:
 # {"text", "path"}. A `sh -c` script is split into its words.
-words(entry) := script_words(entry, items) if {
+words(entry) := plain if {
+	plain := written_words(entry)
+	not contains(concat(" ", [word.text | some word in plain]), "$")
+} else := [word |
+	some plain in written_words(entry)
+	word := {"text": expand(entry, plain.text), "path": plain.path}
+]
+
+written_words(entry) := script_words(items) if {
 	items := raw_words(entry)
 	is_shell(items)
-}
-
-words(entry) := plain_words(entry, items) if {
-	items := raw_words(entry)
-	not is_shell(items)
-}
-
-plain_words(entry, items) := [word |
-	some item in items
-	word := {"text": expand(entry, item.text), "path": item.path}
-]
+} else := raw_words(entry)
 
 raw_words(entry) := [item |
 	some field in ["command", "args"]
@@ -161,28 +176,29 @@ format(word) := word if is_string(word)
 format(word) := sprintf("%v", [word]) if not is_string(word)
 
 is_shell(items) if {
-	regex.match(`(^|/)(sh|bash|dash|ash)$`, items[0].text)
-	regex.match(`^-[a-z]*c$`, items[1].text)
+	base_name(items[0].text) in {"sh", "bash", "dash", "ash"}
+	some item in array.slice(items, 1, 3)
+	startswith(item.text, "-")
+	endswith(item.text, "c")
 }
 
-is_shell(items) if {
-	regex.match(`(^|/)(sh|bash|dash|ash)$`, items[0].text)
-	regex.match(`^-[a-z]*c$`, items[2].text)
+base_name(path) := parts[count(parts) - 1] if {
+	parts := split(path, "/")
 }
 
-script_words(entry, items) := [item_word |
-	scripts := [item |
+script_words(items) := [item |
+	scripts := [word |
 		some i
-		item := items[i]
+		word := items[i]
 		i > 0
-		not startswith(item.text, "-")
+		not startswith(word.text, "-")
 	]
 	script := scripts[0]
 	joined := regex.replace(script.text, `\\\r?\n`, " ")
 	spaced := regex.replace(joined, `(&&|\|\|?|;|\n)`, " ; ")
-	some word in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
-	word != ""
-	item_word := {"text": expand(entry, word), "path": script.path}
+	some text in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
+	text != ""
+	item := {"text": text, "path": script.path}
 ]
 
 # $(NAME), ${NAME} and $NAME by the container's own variables; what stays is unknown.
@@ -225,7 +241,7 @@ literal_places(entry) := [place |
 	place := {
 		"name": variable.name,
 		"text": format(object.get(variable, "value", "")),
-		"object": entry.object,
+		"object": objects.slim(entry.object),
 		"path": array.concat(entry.path, ["env", i, "value"]),
 	}
 ]
@@ -237,43 +253,46 @@ config_places(entry) := [place |
 	place := {
 		"name": variable.name,
 		"text": config.data[source.key],
-		"object": config,
+		"object": objects.slim(config),
 		"path": ["data", source.key],
 	}
 ]
 
 # Index of the first word after the command that starts an engine.
-engine_start(_, list) := first if {
-	starts := [n |
-		some i
-		word := list[i]
-		n := start_after(list, i, word.text)
-	]
+engine_start(container, list) := starts[0] if {
+	starts := command_starts(list)
 	count(starts) > 0
-	first := starts[0]
-}
-
-# No command: the image starts the engine.
-engine_start(container, list) := 0 if {
+} else := 0 if {
 	not container.command
 	image_serves(container)
-	not regex.match(`(^|\s)vllm\s+serve\s|vllm\.entrypoints\.`, concat(" ", [word.text | some word in list]))
 }
 
-start_after(list, i, word) := i + 2 if {
-	regex.match(`(^|/)vllm$`, word)
-	list[i + 1].text == "serve"
-}
+# `vllm serve` or a module of vllm.entrypoints.
+command_starts(list) := array.concat(
+	[n |
+		some i
+		word := list[i]
+		endswith(word.text, "vllm")
+		base_name(word.text) == "vllm"
+		list[i + 1].text == "serve"
+		n := i + 2
+	],
+	[n |
+		some i
+		word := list[i]
+		startswith(word.text, "vllm.entrypoints.")
+		n := i + 1
+	],
+)
 
-start_after(_, i, word) := i + 1 if regex.match(`^vllm\.entrypoints\.`, word)
-
-image_serves(container) if regex.match(`(^|/)vllm-(openai|cpu|tpu|rocm)[^/]*$|(^|/)rocm/vllm([:@][^/]*)?$`, container.image)
+image_serves(container) if strings.any_prefix_match(base_name(container.image), ["vllm-openai", "vllm-cpu", "vllm-tpu", "vllm-rocm"])
 
 image_serves(container) if {
-	names := {variable.name | some variable in container.env}
-	"MODEL_NAME" in names
-	"TP_SIZE" in names
+	contains(container.image, "rocm/vllm")
+	strings.any_prefix_match(base_name(container.image), ["vllm:", "vllm@"])
 }
+
+image_serves(container) if reads_variables(container)
 
 # Flags of the image's own entrypoint variables.
 variables(entry) := {} if not reads_variables(entry.container)
@@ -307,22 +326,25 @@ arguments(entry, all_words, start) := {"flags": known_flags(entry, latest), "unk
 command_end(all_words, start) := min(array.concat(ends, [count(all_words)])) if {
 	ends := [i |
 		some i
-		word := all_words[i]
+		all_words[i].text == ";"
 		i >= start
-		word.text == ";"
 	]
 }
 
-last_by_name(parsed) := {name: last |
+last_by_name(parsed) := latest if {
+	count({flag.name | some flag in parsed}) == count(parsed)
+	latest := {flag.name: flag | some flag in parsed}
+} else := {name: last |
 	some name in {flag.name | some flag in parsed}
 	same := [flag | some flag in parsed; flag.name == name]
 	last := same[count(same) - 1]
 }
 
 known_flags(entry, latest) := {name: spot |
+	holder := objects.slim(entry.object)
 	some name, flag in latest
 	not unresolved(flag.value)
-	spot := {"value": flag.value, "object": entry.object, "path": flag.path}
+	spot := {"value": flag.value, "object": holder, "path": flag.path}
 }
 
 unknown_names(latest) := sort([name |
@@ -342,9 +364,11 @@ positional(list) := [{"name": "model", "value": list[0].text, "path": list[0].pa
 
 is_value(word) if not is_flag(word)
 
-is_flag(word) if regex.match(`^--?[A-Za-z]`, word)
-
-is_flag("-")
+# A dash before a digit is a negative number.
+is_flag(word) if {
+	startswith(word, "-")
+	not regex.match(`^-[0-9.]`, word)
+}
 
 parse(list) := [parsed |
 	some i
@@ -368,34 +392,49 @@ flag_at(list, i, word) := {"name": canonical(word.text), "value": true, "path": 
 	not takes_next(list, i, word)
 }
 
+# Flags that take no value begin like this.
+switch_prefixes := ["--no-", "--enable-", "--disable-", "--trust-", "--enforce-", "--async-"]
+
 takes_next(list, i, word) if {
 	is_value(list[i + 1].text)
-	not regex.match(`^--?(no|enable|disable|trust|enforce|async)-`, word.text)
+	not strings.any_prefix_match(word.text, switch_prefixes)
 }
 
+# A flag's long name without dashes. Keys of the file have none to begin with.
+canonical(name) := replace(trim_left(name, "-"), "_", "-") if not is_short(name)
+
 canonical(name) := object.get(aliases, plain, plain) if {
-	plain := replace(trim_left(name, "-"), "_", "-")
+	is_short(name)
+	plain := trim_left(name, "-")
+}
+
+is_short(name) if {
+	startswith(name, "-")
+	not startswith(name, "--")
 }
 
 # The YAML file that --config names: its flags, and whether it could be read.
 config_file(entry, given) := {"flags": {}, "complete": true} if {
 	not given.flags.config
 	not "config" in given.unknown
-} else := {"flags": file_flags(found.config, found.key), "complete": true} if {
+} else := {"flags": file_flags(found.config, found.key, content), "complete": true} if {
 	found := config_at(entry, given.flags.config.value)
-	is_object(yaml.unmarshal(found.config.data[found.key]))
+	content := yaml.unmarshal(found.config.data[found.key])
+	is_object(content)
 } else := {"flags": {}, "complete": false}
 
-file_flags(config, key) := {canonical(name): {"value": v, "object": config, "path": ["data", key, name]} |
-	content := yaml.unmarshal(config.data[key])
+file_flags(config, key, content) := {flag: spot |
+	holder := objects.slim(config)
 	some name, v in content
-	not shadowed(content, name)
+	flag := canonical(name)
+	not shadowed(content, name, flag)
+	spot := {"value": v, "object": holder, "path": ["data", key, name]}
 }
 
 # `a_b` beside `a-b`: the file says the flag twice, the second spelling is kept.
-shadowed(content, name) if {
-	canonical(name) != name
-	object.get(content, canonical(name), null) != null
+shadowed(content, name, flag) if {
+	flag != name
+	object.get(content, flag, null) != null
 }
 
 # The ConfigMap and key that a file path of the container shows.

@@ -1,5 +1,6 @@
 package lockgate.lib.vllm_test
 
+import data.lockgate.lib.objects
 import data.lockgate.lib.testing
 import data.lockgate.lib.vllm
 import rego.v1
@@ -83,7 +84,7 @@ test_entrypoint_variables if {
 		"args": ["--seed=1"],
 		"env": [{"name": "MODEL_NAME", "value": "a/b"}, {"name": "TP_SIZE", "value": "2"}, {"name": "PORT", "valueFrom": {"configMapKeyRef": {"name": "chat-serve", "key": "serve.yaml"}}}],
 	})
-	e.flags["tensor-parallel-size"] == {"value": "2", "object": e.object, "path": testing.container_path(["env", 1, "value"])}
+	e.flags["tensor-parallel-size"] == {"value": "2", "object": objects.slim(e.object), "path": testing.container_path(["env", 1, "value"])}
 	e.flags.model.value == "a/b"
 	e.flags.port.object.kind == "ConfigMap"
 	e.flags.port.path == ["data", "serve.yaml"]

@@ -83,7 +83,9 @@ gpu_keys(container) := [key |
 is_zero(q) if q in {0, "0"}
 
 # Is this resource key a GPU: known by its name, or listed by the environment's pool?
-is_gpu(key) if regex.match(catalogue.gpus.resource_pattern, key)
+is_gpu(key) if key in catalogue.gpus.resource_keys
+
+is_gpu(key) if strings.any_prefix_match(key, catalogue.gpus.resource_prefixes)
 
 is_gpu(key) if key in environment.pool.gpu_resources
 
