@@ -136,8 +136,8 @@ annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj
 ]))
 
 # The key of a YAML text's top level that holds the credential, when there is one such key.
-inner(text) := [key] if {
-	content := yaml.unmarshal(text)
+inner(value) := [key] if {
+	content := text.yaml_value(value)
 	found := [name | some name; credentials.found(content[name])]
 	count(found) == 1
 	key := found[0]

@@ -15,3 +15,10 @@ found(value) := "none" if {
 } else := sprintf("'%s'", [value]) if {
 	is_string(value)
 } else := sprintf("%v", [value])
+
+# The value of a YAML text; undefined for a text without any. Lines that begin with # are taken
+# away: regopy 1.5.2 reads no comment after the first key, and never ends on an empty text.
+yaml_value(text) := yaml.unmarshal(concat("\n", lines)) if {
+	lines := [line | some line in split(text, "\n"); not startswith(line, "#")]
+	count([line | some line in lines; trim_space(line) != ""]) > 0
+}
