@@ -219,11 +219,14 @@ default_places(engine) := array.concat(
 	],
 	[{"name": "TMPDIR", "directory": catalogue.caches.temporary_default, "path": array.concat(engine.path, ["env"])} |
 		not engine.container.envFrom
-		every name in catalogue.caches.temporary {
-			not name in names(engine)
-		}
+		not names_temporary(engine)
 	],
 )
+
+names_temporary(engine) if {
+	some name in catalogue.caches.temporary
+	name in names(engine)
+}
 
 names(engine) := {variable.name | some variable in object.get(engine.container, "env", [])}
 
