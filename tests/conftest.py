@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lockgate import generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ("kustomize", "opa", "conftest", "kubeconform", "promtool")
@@ -59,7 +62,13 @@ def lockgate() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lockgate", *arguments]
         return subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **env}, stdin=subprocess.DEVNULL
+            command,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
         )
 
     return run

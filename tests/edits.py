@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TODAY = datetime.datetime.now(tz=datetime.UTC).date()
 ALL = ("dev", "canary", "prod")
@@ -73,7 +76,7 @@ GPU_LIMIT = '              # Equal to tensor-parallel-size of the release.\n    
 GPU_REQUEST = 'ephemeral-storage: 16Gi\n              nvidia.com/gpu: "2"\n            limits'
 MEMORY = "limits:\n              memory: "
 ENV = "          env:\n            # Protects /v1"
-SERVER_ENV = "            - name: HF_HUB_OFFLINE\n              value: \"1\"\n"
+SERVER_ENV = '            - name: HF_HUB_OFFLINE\n              value: "1"\n'
 TOLERATION = "        - key: nvidia.com/gpu\n          operator: Equal\n          value: present\n          effect: NoSchedule\n"
 CONTAINER_SECURITY = "            allowPrivilegeEscalation: false\n            readOnlyRootFilesystem: true\n"
 HF_TOKEN_ENV = """          env:
@@ -95,7 +98,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("tensor-parallel-prod", release("prod"), "tensor-parallel-size: 2", "tensor-parallel-size: 1", "GPU002", "tensor-parallel-size", ("prod",)),
     Edit("pipeline-parallel", DEPLOYMENT, "            - --port=8000\n", "            - --port=8000\n            - --pipeline-parallel-size=2\n", "GPU002", "--pipeline-parallel-size"),
     Edit("second-engine-post-start", DEPLOYMENT, "            preStop:\n", '            postStart:\n              exec:\n                command: ["vllm", "serve", "warm"]\n            preStop:\n', "GPU003", '"warm"'),
-    Edit("devices-by-env", DEPLOYMENT, SERVER_ENV, SERVER_ENV + '            - name: NVIDIA_VISIBLE_DEVICES\n              value: all\n', "GPU004", "value: all"),
+    Edit("devices-by-env", DEPLOYMENT, SERVER_ENV, SERVER_ENV + "            - name: NVIDIA_VISIBLE_DEVICES\n              value: all\n", "GPU004", "value: all"),
     Edit("cuda-devices-by-env", DEPLOYMENT, SERVER_ENV, SERVER_ENV + '            - name: CUDA_VISIBLE_DEVICES\n              value: "0"\n', "GPU004", 'value: "0"'),
     Edit("shm-not-mounted", DEPLOYMENT, "            - name: shm\n              mountPath: /dev/shm\n", "", "GPU005", "volumeMounts:"),
     Edit("shm-on-disk", DEPLOYMENT, "            medium: Memory\n", "", "GPU005", "emptyDir:", nth=3),
@@ -177,8 +180,8 @@ FAULTS: tuple[Edit, ...] = (
     Edit("image-without-match", release("dev", "kustomization.yaml"), "images:\n", "images:\n  - name: vllm-opena\n    newTag: v1\n", "KUS001", "- name: vllm-opena", ("dev",)),
     Edit("patch-without-effect", overlay("dev"), "  - path: replicas.yaml\n", "  - path: replicas.yaml\n  - patch: |-\n      apiVersion: v1\n      kind: Service\n      metadata:\n        name: qwen-chat\n      spec:\n        type: ClusterIP\n", "KUS001", "- patch: |-", ("dev",)),
     # Exemptions
-    Edit("exemption-without-owner", SETTINGS, "    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n    owner: \"ml-platform\"\n", "    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n", "EXM001", "- rule: IMG001"),
-    Edit("exemption-unused", SETTINGS, "exemptions:\n", "exemptions:\n  - {rule: GPU001, object: Deployment/qwen-chat, environments: [dev], reason: a test, owner: ml-platform, expires: \"{soon}\"}\n", "EXM001", "rule: GPU001", ("dev",), severity="warning"),
+    Edit("exemption-without-owner", SETTINGS, '    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n    owner: "ml-platform"\n', "    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n", "EXM001", "- rule: IMG001"),
+    Edit("exemption-unused", SETTINGS, "exemptions:\n", 'exemptions:\n  - {rule: GPU001, object: Deployment/qwen-chat, environments: [dev], reason: a test, owner: ml-platform, expires: "{soon}"}\n', "EXM001", "rule: GPU001", ("dev",), severity="warning"),
 )
 
 # Right as they are, or not for a checker to judge: the traps that other checkers fall into.

@@ -38,6 +38,17 @@ def append(root: Path, file: str, text: str) -> None:
         stream.write(text)
 
 
+def remove(*files: Path) -> None:
+    for file in files:
+        file.unlink()
+
+
+def folder_instead(file: Path) -> None:
+    """A folder of that name where the file was."""
+    file.unlink()
+    file.mkdir()
+
+
 def big(root: Path) -> None:
     """10 MB of YAML that is no object."""
     (root / "overlays/dev/replicas.yaml").write_text("- filler: " + "x" * 90 + "\n" + "- filler: abc\n" * 700_000)
@@ -61,21 +72,48 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
 FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "unreadable YAML": (lambda r: append(r, "base/service.yaml", "  a: [\n"), ("base/service.yaml:", "hint:")),
     "tab": (lambda r: append(r, "base/service.yaml", "\tb: 1\n"), ("base/service.yaml:",)),
-    "missing resource": (lambda r: replace(r, DEV, "  - gpu-quota.yaml\n", "  - gpu-quotas.yaml\n"), (f"{DEV}:", "gpu-quotas.yaml")),
+    "missing resource": (
+        lambda r: replace(r, DEV, "  - gpu-quota.yaml\n", "  - gpu-quotas.yaml\n"),
+        (f"{DEV}:", "gpu-quotas.yaml"),
+    ),
     "missing base": (lambda r: shutil.rmtree(r / "base"), (f"{DEV}:", "base")),
-    "cycle": (lambda r: append(r, "base/kustomization.yaml", "\n  - ../overlays/dev\n".replace("\n  -", "\ncomponents:\n  -", 1)), ("overlays/dev",)),
+    "cycle": (
+        lambda r: append(
+            r, "base/kustomization.yaml", "\n  - ../overlays/dev\n".replace("\n  -", "\ncomponents:\n  -", 1)
+        ),
+        ("overlays/dev",),
+    ),
     "empty overlay": (lambda r: (r / DEV).write_text(""), ("overlays/dev",)),
     "no kustomization": (lambda r: (r / DEV).unlink(), ("overlays/dev: no kustomization.yaml",)),
     "binary file": (lambda r: (r / "base/service.yaml").write_bytes(b"\x7fELF\x00\xff\xfe"), ("base/service.yaml",)),
     "ten megabytes": (big, ("overlays/dev", "replicas.yaml")),
     "unknown field": (lambda r: append(r, DEV, "patchs: []\n"), (f"{DEV}:", "patch")),
     "syntax error in a rule": (lambda r: append(r, "policies/gpu.rego", "\ndeny contains if {\n"), ("gpu.rego:",)),
-    "rule without METADATA": (lambda r: (r / "policies/team/mine.rego").write_text("package lockgate.team.mine\n\nimport rego.v1\n\ndeny contains 1 if true\n"), ("team/mine.rego:5:", "METADATA")),
-    "rule of the wrong shape": (lambda r: (r / "policies/team/mine.rego").write_text("package lockgate.team.mine\n\nimport rego.v1\n\ndeny := true\n"), ("team/mine.rego:5:", "deny contains")),
-    "no rules": (lambda r: [f.unlink() for f in (r / "policies").rglob("*.rego")], ("no rule",)),
-    "unknown settings key": (lambda r: append(r, "lockgate.yaml", "budgets: 3\n"), ("lockgate.yaml:", "unknown key 'budgets'")),
-    "unknown rule exempted": (lambda r: replace(r, "lockgate.yaml", "  - rule: IMG001\n    object: Job", "  - rule: IMG01\n    object: Job"), ("unknown rule 'IMG01'", "IMG001")),
-    "settings are a folder": (lambda r: ((r / "lockgate.yaml").unlink(), (r / "lockgate.yaml").mkdir()), ("lockgate.yaml",)),
+    "rule without METADATA": (
+        lambda r: (r / "policies/team/mine.rego").write_text(
+            "package lockgate.team.mine\n\nimport rego.v1\n\ndeny contains 1 if true\n"
+        ),
+        ("team/mine.rego:5:", "METADATA"),
+    ),
+    "rule of the wrong shape": (
+        lambda r: (r / "policies/team/mine.rego").write_text(
+            "package lockgate.team.mine\n\nimport rego.v1\n\ndeny := true\n"
+        ),
+        ("team/mine.rego:5:", "deny contains"),
+    ),
+    "no rules": (lambda r: remove(*(r / "policies").rglob("*.rego")), ("no rule",)),
+    "unknown settings key": (
+        lambda r: append(r, "lockgate.yaml", "budgets: 3\n"),
+        ("lockgate.yaml:", "unknown key 'budgets'"),
+    ),
+    "unknown rule exempted": (
+        lambda r: replace(r, "lockgate.yaml", "  - rule: IMG001\n    object: Job", "  - rule: IMG01\n    object: Job"),
+        ("unknown rule 'IMG01'", "IMG001"),
+    ),
+    "settings are a folder": (
+        lambda r: folder_instead(r / "lockgate.yaml"),
+        ("lockgate.yaml",),
+    ),
 }
 
 
@@ -151,10 +189,13 @@ def test_file_that_may_not_be_read(repository: Path) -> None:
 
 
 def test_disk_that_is_full_leaves_nothing(tmp_path: Path) -> None:
-    """A limit on the size of a file is the nearest to a full disk that needs no mount: the write fails in the kernel."""
+    """A limit on the size of a file is the nearest to a full disk without a mount: the kernel refuses the write."""
     done = subprocess.run(
         ["bash", "-c", f"ulimit -f 4; exec {sys.executable} -B -m lockgate new {tmp_path / 'chat'} --defaults"],
-        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "cannot be written: File too large" in done.stderr
@@ -168,7 +209,10 @@ def test_interrupt_ends_with_130_and_no_traceback(repository: Path) -> None:
     slow.chmod(0o755)
     process = subprocess.Popen(
         [sys.executable, "-m", "lockgate", "check", str(repository), "--renderer", "kustomize", "--env", "dev"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         env={**os.environ, "PATH": f"{slow.parent}{os.pathsep}{os.environ['PATH']}"},
     )
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -199,6 +243,9 @@ def _commands(parent: int) -> set[str]:
 def test_reader_that_goes_away_is_no_error(pristine: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {sys.executable} -m lockgate check --format json | head -c 1"],
-        cwd=pristine, capture_output=True, text=True, check=False,
+        cwd=pristine,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stderr == ""

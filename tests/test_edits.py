@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from edits import FAULTS, SILENT, Edit
 
 from lockgate import pipeline
-from lockgate.model import Finding
 
-from edits import FAULTS, SILENT, Edit
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lockgate.model import Finding
 
 
 def found(root: Path) -> list[Finding]:

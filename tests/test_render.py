@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lockgate import render
 from lockgate.errors import LockgateError
 from lockgate.model import Overlay
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ODD = """\
 apiVersion: v1
@@ -31,7 +34,11 @@ spec:
   replicas: 1
   template:
     spec:
-      containers: [{name: web, image: web, args: [on, 2026-01-01, "null", "1_000", "~"], resources: {limits: {cpu: 1.5, memory: 1e3}}}]
+      containers:
+        - name: web
+          image: web
+          args: [on, 2026-01-01, "null", "1_000", "~"]
+          resources: {limits: {cpu: 1.5, memory: 1e3}}
 """
 
 

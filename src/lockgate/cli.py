@@ -10,13 +10,16 @@ import difflib
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate import __version__
 from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLEAN, FINDINGS, NO_ANSWER, DEFECT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -32,16 +35,18 @@ _COMMANDS = {
 class _Lazy(click.Group):
     """A group that imports a command's module only when that command is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, PLR6301
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, PLR6301
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"lockgate.commands.{cmd_name}").command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -50,7 +55,7 @@ class _Lazy(click.Group):
             msg = f"no command {args[0]!r}; {hint}"
             raise click.UsageError(msg, ctx) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002, PLR6301
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -65,7 +70,7 @@ def root() -> None:
     """A GitOps repository for a vLLM service, and the gate that keeps it right."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911  # one return for each way to end
     """Runs one command line.
 
     Args:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import datetime
 import difflib
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate import blame, discover, evaluate, render, rules
-from lockgate.discover import Repository
 from lockgate.errors import LockgateError
 from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
 from lockgate.model import Path as Field
 from lockgate.resources import PROJECT, template_root
-from lockgate.rules import RuleSet
 from lockgate.trace import Sources, Trace, check_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lockgate.discover import Repository
+    from lockgate.rules import RuleSet
 
 RENDERERS = render.RENDERERS
 
@@ -82,9 +86,7 @@ def check(
     )
     step("finding the lines to change")
     locate = partial(_locate, traces)
-    found = blame.findings(
-        evaluation.violations, ruleset.rules, repository.settings, renderings, locate, options.today
-    )
+    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, locate, options.today)
     return repository, Report(
         environments=tuple(traces),
         objects={r.overlay.environment: len(r.objects) for r in renderings},

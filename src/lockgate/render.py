@@ -13,25 +13,30 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate import yamltext
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Overlay, Rendering
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 RENDERERS = ("pykustomize", "kustomize", "kubectl")
 PYKUSTOMIZE = "pykustomize==0.1.4"
 
-_OPTIONS = json.dumps({
-    "load_restrictions": 0,
-    "reorder": "unspecified",
-    "add_managedby_label": False,
-    "enable_plugins": False,
-    "enable_helm": False,
-    "helm_command": "",
-}).encode()
+_OPTIONS = json.dumps(
+    {
+        "load_restrictions": 0,
+        "reorder": "unspecified",
+        "add_managedby_label": False,
+        "enable_plugins": False,
+        "enable_helm": False,
+        "helm_command": "",
+    }
+).encode()
 _error_lock = threading.Lock()
 
 
@@ -124,10 +129,10 @@ def _by_command(name: str) -> Callable[[Path], list[Json]]:
     command = [name, "build"] if name == "kustomize" else [name, "kustomize"]
 
     def build(folder: Path) -> list[Json]:
-        import subprocess  # noqa: S404  # 10 ms that the in-process renderer need not pay
+        import subprocess  # 10 ms that the in-process renderer need not pay
 
         try:
-            done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)  # noqa: S603
+            done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
         except OSError as error:
             msg = f"{name} cannot be started: {error.strerror}"
             raise LockgateError(msg, "check that it is a working program") from error

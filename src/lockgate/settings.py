@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import yaml
@@ -18,6 +16,10 @@ import yaml
 from lockgate import yamltext
 from lockgate.errors import LockgateError
 from lockgate.model import Exemption, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 FILE = "lockgate.yaml"
 LEVELS = ("dev", "canary", "prod")
@@ -32,14 +34,14 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of every section: immutable, and closed against misspelt keys."""
 
 
-class Versions(_Strict):
+class Versions(_Strict, frozen=True):
     """What the repository targets: Kubernetes `major.minor` and the vLLM release."""
 
     kubernetes: str = ""
     vllm: str = ""
 
 
-class Environment(_Strict):
+class Environment(_Strict, frozen=True):
     """One environment: where its overlay lies, and what it may use."""
 
     overlay: str
@@ -50,7 +52,7 @@ class Environment(_Strict):
     gpu_budget: Count | None = None
 
 
-class Taint(_Strict):
+class Taint(_Strict, frozen=True):
     """A taint that the nodes of a pool carry; without `value` any value is meant."""
 
     key: str
@@ -58,7 +60,7 @@ class Taint(_Strict):
     value: str | None = None
 
 
-class Pool(_Strict):
+class Pool(_Strict, frozen=True):
     """GPU nodes of one kind: how a pod asks for them, and how many GPUs there are."""
 
     accelerator: str = ""
@@ -70,31 +72,31 @@ class Pool(_Strict):
     gpus_per_node: Count | None = None
 
 
-class Cluster(_Strict):
+class Cluster(_Strict, frozen=True):
     """What the environments on one cluster share, in whole GPUs."""
 
     gpus: Count | None = None
 
 
-class Images(_Strict):
+class Images(_Strict, frozen=True):
     """Where images may come from: `registry/repository`, exact."""
 
     allowed: list[str] = []
 
 
-class Storage(_Strict):
+class Storage(_Strict, frozen=True):
     """Storage classes that may be used, each with the access modes that it can do."""
 
     classes: dict[str, list[str]] = {}
 
 
-class Secrets(_Strict):
+class Secrets(_Strict, frozen=True):
     """Secret stores that an ExternalSecret may name."""
 
     stores: list[str] = []
 
 
-class ExemptionEntry(_Strict):
+class ExemptionEntry(_Strict, frozen=True):
     """As written; what is missing is EXM001's finding, not an error."""
 
     rule: str = ""
@@ -105,7 +107,7 @@ class ExemptionEntry(_Strict):
     expires: str = ""
 
 
-class Settings(_Strict, kw_only=True):
+class Settings(_Strict, frozen=True, kw_only=True):
     """All of `lockgate.yaml`."""
 
     version: Literal[1]
@@ -185,7 +187,12 @@ def _check_references(text: str, settings: Settings) -> None:
         raise LockgateError(msg, "name at least one environment with its overlay")
     for name, environment in settings.environments.items():
         if settings.level(name) not in LEVELS:
-            _fail(text, ["environments", name], f"environment {name!r} has no level", f"add `level:` with one of {', '.join(LEVELS)}")
+            _fail(
+                text,
+                ["environments", name],
+                f"environment {name!r} has no level",
+                f"add `level:` with one of {', '.join(LEVELS)}",
+            )
         for key, known in (("pool", settings.pools), ("cluster", settings.clusters)):
             value = getattr(environment, key)
             if value and value not in known:
@@ -193,7 +200,12 @@ def _check_references(text: str, settings: Settings) -> None:
     for index, exemption in enumerate(settings.exemptions):
         for name in exemption.environments:
             if name not in settings.environments:
-                _fail(text, ["exemptions", index, "environments"], f"environment {name!r} is not in `environments`", _known(name, settings.environments))
+                _fail(
+                    text,
+                    ["exemptions", index, "environments"],
+                    f"environment {name!r} is not in `environments`",
+                    _known(name, settings.environments),
+                )
 
 
 def _fail(text: str, path: list[str | int], message: str, hint: str) -> None:
@@ -229,9 +241,16 @@ def _steps(path: str) -> list[str | int]:
 def _fields(path: list[str | int]) -> tuple[str, ...]:
     """The keys that the section at `path` may have."""
     section = {
-        (): Settings, ("versions",): Versions, ("environments",): Environment, ("pools",): Pool,
-        ("pools", "taints"): Taint, ("clusters",): Cluster, ("images",): Images,
-        ("storage",): Storage, ("secrets",): Secrets, ("exemptions",): ExemptionEntry,
+        (): Settings,
+        ("versions",): Versions,
+        ("environments",): Environment,
+        ("pools",): Pool,
+        ("pools", "taints"): Taint,
+        ("clusters",): Cluster,
+        ("images",): Images,
+        ("storage",): Storage,
+        ("secrets",): Secrets,
+        ("exemptions",): ExemptionEntry,
     }.get(tuple(str(p) for p in path if isinstance(p, str) and p != "*"), Settings)
     return section.__struct_fields__
 
@@ -243,7 +262,7 @@ def _line(text: str, path: list[str | int], key: str = "") -> int:
     for position, step in enumerate(path):
         found = None
         if isinstance(node, yaml.MappingNode):
-            wanted = path[position + 1:] if step == "*" else None
+            wanted = path[position + 1 :] if step == "*" else None
             for name, value in node.value:
                 if name.value == step or (wanted is not None and _has(value, key)):
                     found = (name, value)

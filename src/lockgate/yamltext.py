@@ -8,13 +8,16 @@ each reader keeps another one of the two.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from lockgate.errors import LockgateError
-from lockgate.model import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from lockgate.model import Json
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FLOAT = re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$")

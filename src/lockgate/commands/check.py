@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
@@ -18,6 +16,10 @@ from lockgate import pipeline, report
 from lockgate.errors import LockgateError
 from lockgate.model import Report, Severity
 from lockgate.progress import progress
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterator
 
 _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 
@@ -28,20 +30,34 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]", type=click.Path(path_type=Path))
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="Check this environment only; repeatable.")
-@click.option("--changed", is_flag=True, help="Take PATH as changed files: check the environments whose build reads them.")
 @click.option(
-    "--format", "formats", multiple=True, metavar="X[=FILE]", default=["text"], show_default="text",
+    "--changed", is_flag=True, help="Take PATH as changed files: check the environments whose build reads them."
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="X[=FILE]",
+    default=["text"],
+    show_default="text",
     help=f"One of {', '.join(report.FORMATS)}, to stdout or to FILE; repeatable.",
 )
 @click.option("--fail-on", type=_SEVERITIES, default="error", show_default=True, help="Exit 1 from this severity on.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
 @click.option(
-    "--engine", default="embedded", show_default=True, metavar="NAME",
+    "--engine",
+    default="embedded",
+    show_default=True,
+    metavar="NAME",
     help="What evaluates the rules: embedded, opa, or the URL of an OPA server. Decisions are equal.",
 )
-@click.option("--renderer", type=click.Choice(pipeline.RENDERERS), help="What builds the overlays; default: the first that is installed.")
+@click.option(
+    "--renderer",
+    type=click.Choice(pipeline.RENDERERS),
+    help="What builds the overlays; default: the first that is installed.",
+)
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Judge the expiry of exemptions as of this day.")
-def command(  # noqa: PLR0913  # one parameter for each option that a person can type
+def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a person can type
     paths: tuple[Path, ...],
     environments: tuple[str, ...],
     formats: tuple[str, ...],
@@ -112,9 +128,11 @@ def _output(file: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=file.name, delete=False, encoding="utf-8") as stream:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=file.parent, prefix=file.name, delete=False, encoding="utf-8"
+        ) as stream:
             try:
-                yield stream
+                yield cast("TextIO", stream)
                 stream.close()
                 os.replace(stream.name, file)  # noqa: PTH105  # a name, not a Path, is in hand
             except BaseException:

@@ -6,7 +6,10 @@ import click
 from click.shell_completion import get_completion_class
 
 
-@click.command(epilog="Examples:\n\n  lockgate completion bash > ~/.local/share/bash-completion/completions/lockgate\n\n  lockgate completion fish | source")
+@click.command(
+    epilog="Examples:\n\n  lockgate completion bash > ~/.local/share/bash-completion/completions/lockgate\n\n"
+    "  lockgate completion fish | source"
+)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import difflib
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate import discover, pipeline, rules
 from lockgate.errors import LockgateError
-from lockgate.model import Rule
-from lockgate.rules import RuleSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lockgate.model import Rule
+    from lockgate.rules import RuleSet
 
 _WIDTH = 96
 
@@ -66,7 +70,7 @@ def _exemption(identifier: str) -> str:
 def _table(ruleset: RuleSet) -> Iterator[str]:
     yield "ID       dev      canary   prod     title"
     for rule in sorted(ruleset.rules.values(), key=lambda one: one.id):
-        levels = " ".join(f"{str(rule.severity.get(level, '-')):<8}" for level in rules.LEVELS)
+        levels = " ".join(f"{rule.severity.get(level, '-')!s:<8}" for level in rules.LEVELS)
         yield f"{rule.id:<8} {levels} {rule.title}"
 
 
