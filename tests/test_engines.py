@@ -112,30 +112,60 @@ def test_the_server_is_left_as_it_was(ruleset: RuleSet, server: str) -> None:
     requests.delete(f"{server}/v1/policies/theirs", timeout=9).raise_for_status()
 
 
-def test_the_compiled_rules_are_cached_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("LOCKGATE_CACHE", str(folder))
+    return folder
+
+
+def forget_outcomes(folder: Path) -> None:
+    for file in folder.glob("*.outcome"):
+        file.unlink()
+
+
+def test_outcomes_are_cached_until_something_changes(
+    tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     policies = small_policies.write(tmp_path / "policies")
     found = run("embedded", rules.load(policies))
-    assert len(list((tmp_path / "cache").glob("*.rbb"))) == 1
-    monkeypatch.setattr(embedded, "_compile", None)
-    assert run("embedded", rules.load(policies)) == found
-    monkeypatch.undo()
-    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
+    assert len(list(empty_cache.glob("*.outcome"))) == len(DOCUMENTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded, "_library", None)  # not even loaded
+        assert run("embedded", rules.load(policies)) == found
+    more = [*DOCUMENTS, {"environment": "prod", "objects": [deployment("d", 7)]}]
+    assert run("embedded", rules.load(policies), more) == run("opa", rules.load(policies), more)
     changed = rules.load(small_policies.write(policies, {"data/limits.json": '{"limits": {"replicas": 5}}'}))
     assert len(run("embedded", changed)[0].results["lockgate.gpu"]) == 4
+    with engines.session("embedded", changed, {**SETTINGS, "owner": "x"}) as evaluate:
+        evaluate(DOCUMENTS)
+    assert len(list(empty_cache.glob("*.rbb"))) == 3
 
 
-def test_a_damaged_cache_is_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path / "cache"))
-    ruleset = rules.load(small_policies.write(tmp_path / "policies"))
+def test_the_compiled_rules_are_cached(ruleset: RuleSet, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run("embedded", ruleset)
-    [bundle] = (tmp_path / "cache").glob("*.rbb")
+    forget_outcomes(empty_cache)
+    monkeypatch.setattr(embedded, "_compile", None)
+    assert run("embedded", ruleset) == found
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[", b"\xff", b'"results"'])
+def test_a_damaged_outcome_is_evaluated_again(ruleset: RuleSet, empty_cache: Path, content: bytes) -> None:
+    found = run("embedded", ruleset)
+    for file in empty_cache.glob("*.outcome"):
+        file.write_bytes(content)
+    assert run("embedded", ruleset) == found
+
+
+def test_a_damaged_bundle_is_compiled_again(ruleset: RuleSet, empty_cache: Path) -> None:
+    found = run("embedded", ruleset)
+    [bundle] = empty_cache.glob("*.rbb")
     content = bundle.read_bytes()
-    bundle.write_bytes(b"")
-    assert run("embedded", ruleset) == found
-    assert bundle.read_bytes() == content
-    bundle.write_bytes(content[:200])
-    assert run("embedded", ruleset) == found
+    for damaged in (b"", content[:200]):
+        bundle.write_bytes(damaged)
+        forget_outcomes(empty_cache)
+        assert run("embedded", ruleset) == found
+        assert bundle.read_bytes() == content
 
 
 def test_nothing_is_cached_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

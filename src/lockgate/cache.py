@@ -10,8 +10,8 @@ import os
 import tempfile
 from pathlib import Path
 
-KEPT = 24
-"""Files of one kind that stay; the ones unused for longest go first."""
+KEPT = {".rules": 24, ".rbb": 24, ".outcome": 2000}
+"""Files of each kind that stay; the oldest go first."""
 
 
 def folder() -> Path:
@@ -49,7 +49,10 @@ def write(name: str, content: bytes) -> None:
 
 
 def _prune(place: Path, suffix: str) -> None:
-    """Removes the oldest files of one kind beyond `KEPT`."""
-    files = sorted(place.glob(f"*{suffix}"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[KEPT:]:
-        file.unlink(missing_ok=True)
+    """Removes the oldest files of one kind, a tenth at once, when there are too many."""
+    kept = KEPT[suffix]
+    names = [file.name for file in place.iterdir() if file.suffix == suffix]
+    if len(names) > kept:
+        files = sorted((place / name for name in names), key=lambda file: file.stat().st_mtime)
+        for file in files[: len(files) - kept + kept // 10]:
+            file.unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """The embedded engine: rego-cpp by regopy; needs nothing installed.
 
-Compiling costs more than running, so the compiled bundle is kept in the user's cache under the
-digest of rules, catalogues, settings and engine version. Documents are evaluated in parallel: the
-library releases the GIL, and each thread has an interpreter and a bundle of its own.
+The compiled bundle is kept in the user's cache under the digest of rules, catalogues, settings and
+engine version, and so is each outcome under that digest and its document: rules know nothing else.
+Documents are evaluated in parallel: the library releases the GIL, and each thread has an
+interpreter and a bundle of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,20 +40,54 @@ _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Iterator[Evaluate]:
     """A function that evaluates documents in this process.
 
+    What was evaluated before, with the same rules, settings and engine, comes from the cache; the
+    engine is not even loaded when nothing is left to evaluate.
+
     Raises:
         LockgateError: regopy cannot be loaded, or a module has an error (with file and line).
     """
+    digest = _digest(ruleset, settings)
+    with ExitStack() as stack:
+        workers: list[_Workers] = []
+
+        def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
+            texts = [json.dumps(document, ensure_ascii=False) for document in documents]
+            names = [f"{_checksum((digest + text).encode())}.outcome" for text in texts]
+            values = [_remembered(name) for name in names]
+            missing = [index for index, value in enumerate(values) if value is None]
+            if missing and not workers:
+                workers.append(stack.enter_context(_started(ruleset, settings, digest)))
+            if missing:
+                found = workers[0].run_all([texts[index] for index in missing])
+                for index, value in zip(missing, found, strict=True):
+                    values[index] = value
+                    cache.write(names[index], json.dumps(value).encode())
+            return outcomes(values)
+
+        yield evaluate
+
+
+def _remembered(name: str) -> Json:
+    """The outcome that the cache holds under `name`; None when there is none."""
+    content = cache.read(name)
+    if content is None:
+        return None
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and value.keys() == {"results", "facts"} else None
+
+
+@contextmanager
+def _started(ruleset: RuleSet, settings: Mapping[str, Json], digest: str) -> Iterator[_Workers]:
+    """The engine with the rules loaded."""
     regopy = _library()
-    with _compiled(regopy, ruleset, settings) as bundle:
-        workers = _Workers(regopy, bundle, ruleset)
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-
-            def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
-                if len(documents) == 1:
-                    return outcomes([workers.run(documents[0])])
-                return outcomes(pool.map(workers.run, documents))
-
-            yield evaluate
+    with (
+        _compiled(regopy, ruleset, settings, digest) as bundle,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+    ):
+        yield _Workers(regopy, bundle, ruleset, pool)
 
 
 def _library() -> Any:
@@ -66,9 +101,8 @@ def _library() -> Any:
 
 
 @contextmanager
-def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json]) -> Iterator[Path]:
+def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], digest: str) -> Iterator[Path]:
     """The file of the compiled bundle: cached, or in a temporary folder if nothing can be cached."""
-    digest = _digest(ruleset, settings)
     known = _cached(digest)
     if known is not None:
         yield known
@@ -133,18 +167,24 @@ def _interpreter(regopy: Any) -> Any:
 class _Workers:
     """One interpreter with one loaded bundle for each thread that comes."""
 
-    def __init__(self, regopy: Any, bundle: Path, ruleset: RuleSet) -> None:
+    def __init__(self, regopy: Any, bundle: Path, ruleset: RuleSet, pool: ThreadPoolExecutor) -> None:
         self._regopy = regopy
+        self._pool = pool
         self._bundle = bundle
         self._ruleset = ruleset
         self._local = threading.local()
 
-    def run(self, document: Mapping[str, Json]) -> Json:
-        """The value of `outcome` for one document."""
+    def run_all(self, documents: Sequence[str]) -> list[Json]:
+        """The value of `outcome` for each document, which is JSON text."""
+        if len(documents) == 1:
+            return [self._run(documents[0])]
+        return list(self._pool.map(self._run, documents))
+
+    def _run(self, document: str) -> Json:
         interpreter, bundle = self._mine()
         try:
             # As a term and not as values: values would go in without their escapes.
-            interpreter.set_input_term(json.dumps(document, ensure_ascii=False))
+            interpreter.set_input_term(document)
             return self._query(interpreter, bundle)
         except self._regopy.RegoError as error:
             raise _failure(self._ruleset, str(error)) from error
