@@ -90,9 +90,10 @@ class Trace:
     def locate(self, ref: ObjectRef, path: model.Path) -> tuple[Location, tuple[Location, ...]]:
         """The line to change for a field, and related lines, such as the base's that a patch overrides.
 
-        A path may go on inside a string that is itself YAML, and into the parts `name`, `tag` and
-        `digest` of an image that an `images` entry wrote. For a missing field: the entry that removed
-        it, else its nearest existing parent. What cannot be traced gets the best place that is known.
+        A path may go on inside a string that is itself YAML, to a line of a text by its number from 0,
+        and into the parts `name`, `tag` and `digest` of an image that an `images` entry wrote. For a
+        missing field: the entry that removed it, else its nearest existing parent. What cannot be traced
+        gets the best place that is known.
 
         Args:
             ref: A rendered object; kinds Kustomization and Settings name a file instead.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -100,11 +101,11 @@ class Sources:
 
     def is_file(self, path: str) -> bool:
         """Whether a file is there."""
-        return path in self._texts or (self.root / path).is_file()
+        return path in self._texts or stat.S_ISREG(self._mode(path))
 
     def is_folder(self, path: str) -> bool:
         """Whether a folder is there."""
-        return path in self._kustomizations or (self.root / path).is_dir()
+        return path in self._kustomizations or stat.S_ISDIR(self._mode(path))
 
     def text(self, path: str) -> str:
         """A file's text.
@@ -147,6 +148,13 @@ class Sources:
             self._kustomizations[folder] = self._load(folder, named_at)
         return self._kustomizations[folder]
 
+    def _mode(self, path: str) -> int:
+        """Kind and permissions of what lies at a path; 0 where nothing can (not even by its name)."""
+        try:
+            return (self.root / path).stat().st_mode
+        except (OSError, ValueError):
+            return 0
+
     def _read(self, path: str) -> str:
         try:
             content = (self.root / path).read_bytes()
@@ -162,7 +170,7 @@ class Sources:
     def _load(self, folder: str, named_at: Location | None) -> Kustomization:
         prefix = f"{named_at}: " if named_at else ""
         shown = folder or "."
-        if not (self.root / folder).is_dir():
+        if not stat.S_ISDIR(self._mode(folder)):
             raise LockgateError(f"{prefix}there is no folder {shown!r}", "create it, or correct the path")
         found = [name for name in KUSTOMIZATION_NAMES if (self.root / folder / name).is_file()]
         if not found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import yaml
@@ -231,7 +232,7 @@ class _Writing:
         for end in range(1, len(parts)):
             text = _exact(node, parts[:end])
             if text is not None and isinstance(text.value, str) and text.value:
-                return _visit(node, parts[:end], lambda old: self._inside(old, parts[end:], made), None)  # noqa: B023
+                return _visit(node, parts[:end], partial(self._inside, parts=parts[end:], made=made), None)
         return _visit(node, parts, self._field, made)
 
     def _field(self, old: Node) -> Node:
@@ -251,7 +252,7 @@ class _Writing:
         new.source = self.value if self.value is not self.by else None
         return new.replacing(old if old.file != self.path.file or old.line != self.path.line else None)
 
-    def _inside(self, old: Node, parts: list[str], made: Node | None) -> Node:
+    def _inside(self, old: Node, *, parts: list[str], made: Node | None) -> Node:
         """A string whose own YAML has the value in it."""
         try:
             tree = old.inner or next(iter(parse_embedded(old, self.state.sources.lines(old.file))), None)

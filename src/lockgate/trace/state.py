@@ -52,10 +52,11 @@ class Entry:
         }
 
 
-def _either(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT001 - three-valued, not flags
-    if one or other:
+def _either(*known: bool | None) -> bool | None:
+    """Yes if one is yes, else unknown if one is unknown."""
+    if any(known):
         return True
-    return None if one is None or other is None else False
+    return None if None in known else False
 
 
 @dataclass(slots=True)
