@@ -104,6 +104,14 @@ def policies(root: Path) -> Path:
     return own if own.is_dir() else template_root() / PROJECT / "policies"
 
 
+def policies_around(path: Path) -> Path:
+    """The rules of the repository around `path`; outside of one, the shipped ones."""
+    try:
+        return policies(discover.find_root(path))
+    except LockgateError:
+        return policies(path)
+
+
 def _render(root: Path, overlays: Sequence[Overlay], sources: Sources, name: str) -> list[Rendering]:
     """All overlays at once: a build waits for nothing but the processor, and there is more than one."""
     renderer = render.choose(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate import discover, pipeline, rules
+from lockgate import pipeline, rules
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -76,12 +76,7 @@ def _table(ruleset: RuleSet) -> Iterator[str]:
 
 def _ruleset() -> RuleSet:
     """The rules of the repository around the current folder; outside of one, the shipped ones."""
-    here = Path.cwd()
-    try:
-        root = discover.find_root(here)
-    except LockgateError:
-        root = here
-    return rules.load(pipeline.policies(root))
+    return rules.load(pipeline.policies_around(Path.cwd()))
 
 
 def _rule(ruleset: RuleSet, identifier: str) -> Rule:
