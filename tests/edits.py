@@ -96,7 +96,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("gpu-request-differs", DEPLOYMENT, GPU_REQUEST, GPU_REQUEST.replace('"2"', '"1"'), "GPU001", 'gpu: "1"'),
     Edit("tensor-parallel-dev", release("dev"), "tensor-parallel-size: 2", "tensor-parallel-size: 4", "GPU002", "tensor-parallel-size", ("dev",)),
     Edit("tensor-parallel-prod", release("prod"), "tensor-parallel-size: 2", "tensor-parallel-size: 1", "GPU002", "tensor-parallel-size", ("prod",)),
-    Edit("pipeline-parallel", DEPLOYMENT, "            - --port=8000\n", "            - --port=8000\n            - --pipeline-parallel-size=2\n", "GPU002", "--pipeline-parallel-size"),
+    Edit("pipeline-parallel", DEPLOYMENT, "            - --port=8000\n", "            - --port=8000\n            - --pipeline-parallel-size=2\n", "GPU002", 'gpu: "2"', nth=2),
     Edit("second-engine-post-start", DEPLOYMENT, "            preStop:\n", '            postStart:\n              exec:\n                command: ["vllm", "serve", "warm"]\n            preStop:\n', "GPU003", '"warm"'),
     Edit("devices-by-env", DEPLOYMENT, SERVER_ENV, SERVER_ENV + "            - name: NVIDIA_VISIBLE_DEVICES\n              value: all\n", "GPU004", "value: all"),
     Edit("cuda-devices-by-env", DEPLOYMENT, SERVER_ENV, SERVER_ENV + '            - name: CUDA_VISIBLE_DEVICES\n              value: "0"\n', "GPU004", 'value: "0"'),
@@ -119,12 +119,12 @@ FAULTS: tuple[Edit, ...] = (
     Edit("startup-below-budget", DEPLOYMENT, "failureThreshold: 60", "failureThreshold: 59", "PRB001", "failureThreshold: 59"),
     Edit("initial-delay", DEPLOYMENT, "            failureThreshold: 60\n", "            failureThreshold: 60\n            initialDelaySeconds: 300\n", "PRB001", "initialDelaySeconds"),
     Edit("readiness-path", DEPLOYMENT, "              path: /health\n              port: http\n            periodSeconds: 5", "              path: /ping\n              port: http\n            periodSeconds: 5", "PRB002", "/ping"),
-    Edit("engine-port", DEPLOYMENT, "--port=8000", "--port=8001", "PRB002", "--port=8001"),
+    Edit("engine-port", DEPLOYMENT, "--port=8000", "--port=8001", "PRB002", "containerPort: 8000"),
     Edit("liveness-impatient", DEPLOYMENT, "failureThreshold: 9", "failureThreshold: 5", "PRB003", "failureThreshold: 5", UPPER, severity="warning"),
     Edit("liveness-timeout", DEPLOYMENT, "            periodSeconds: 10\n            timeoutSeconds: 5\n            failureThreshold: 9", "            periodSeconds: 10\n            timeoutSeconds: 1\n            failureThreshold: 9", "PRB003", "timeoutSeconds: 1", UPPER, severity="warning"),
     Edit("grace-too-short", DEPLOYMENT, "terminationGracePeriodSeconds: 90", "terminationGracePeriodSeconds: 75", "PRB004", "terminationGracePeriodSeconds", UPPER),
     Edit("requests-aborted", DEPLOYMENT, "            # Without it SIGTERM aborts requests in flight.\n            - --shutdown-timeout=60\n", "", "PRB004", "args:", UPPER),
-    Edit("no-pre-stop", DEPLOYMENT, "              sleep:\n                seconds: 15\n", "              sleep:\n                seconds: 0\n", "PRB004", "seconds: 0", UPPER),
+    Edit("no-pre-stop", DEPLOYMENT, "              sleep:\n                seconds: 15\n", "              sleep:\n                seconds: 0\n", "PRB004", "preStop:", UPPER),
     # Images and model
     Edit("latest", release("dev", "kustomization.yaml"), "newTag: v0.32.0", "newTag: latest", "IMG001", "newTag: latest", ("dev",)),
     Edit("foreign-image", release("prod", "kustomization.yaml"), "newName: docker.io/vllm/vllm-openai", "newName: docker.io/someone/vllm-openai", "IMG002", "newName", ("prod",)),
@@ -155,7 +155,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("internet-for-all", POLICIES, "  policyTypes: [Ingress]\n", "  policyTypes: [Ingress, Egress]\n  egress:\n    - to:\n        - ipBlock:\n            cidr: 0.0.0.0/0\n      ports:\n        - port: 443\n", "NET002", "cidr: 0.0.0.0/0"),
     Edit("no-dns-over-tcp", POLICIES, "        - protocol: TCP\n          port: 53\n", "", "NET003", "ports:"),
     # Storage
-    Edit("claim-read-write-once", CACHE, "    - ReadWriteMany\n", "    - ReadWriteOnce\n", "PVC001", "ReadWriteOnce"),
+    Edit("claim-read-write-once", CACHE, "    - ReadWriteMany\n", "    - ReadWriteOnce\n", "PVC001", "accessModes:"),
     Edit("class-not-allowed", CACHE, 'storageClassName: "shared-rwx"', 'storageClassName: "fast-local"', "PVC001", "fast-local"),
     Edit("nobody-fills-the-cache", PRELOAD, "            - name: models\n              mountPath: /models\n", "            - name: models\n              mountPath: /models\n              readOnly: true\n", "PVC002", "readOnly: true", nth=3),
     # Autoscaler and cost
@@ -180,7 +180,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("image-without-match", release("dev", "kustomization.yaml"), "images:\n", "images:\n  - name: vllm-opena\n    newTag: v1\n", "KUS001", "- name: vllm-opena", ("dev",)),
     Edit("patch-without-effect", overlay("dev"), "  - path: replicas.yaml\n", "  - path: replicas.yaml\n  - patch: |-\n      apiVersion: v1\n      kind: Service\n      metadata:\n        name: qwen-chat\n      spec:\n        type: ClusterIP\n", "KUS001", "- patch: |-", ("dev",)),
     # Exemptions
-    Edit("exemption-without-owner", SETTINGS, '    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n    owner: "ml-platform"\n', "    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n", "EXM001", "- rule: IMG001"),
+    Edit("exemption-without-owner", SETTINGS, '    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n    owner: "ml-platform"\n', "    object: Deployment/qwen-chat\n    environments: [canary, prod]\n    reason: The image is not pinned yet; lockgate pin writes its digest into the release.\n", "EXM001", "- rule: IMG001", UPPER),
     Edit("exemption-unused", SETTINGS, "exemptions:\n", 'exemptions:\n  - {rule: GPU001, object: Deployment/qwen-chat, environments: [dev], reason: a test, owner: ml-platform, expires: "{soon}"}\n', "EXM001", "rule: GPU001", ("dev",), severity="warning"),
 )
 

@@ -58,9 +58,24 @@ def findings(
     scene = _Scene(settings, tuple(renderings), cache(locate))
     single: list[Finding] = []
     for group in _problems(violations, rules, scene).values():
-        for hit, location, related in scene.blame(group, rules[group[0].violation.rule]):
-            single.append(_finding(hit, location, related, rules, settings, today))
+        blamed = scene.blame(group, rules[group[0].violation.rule])
+        single += _of_one_line([_finding(*one, rules, settings, today) for one in blamed], scene.environments)
     return _merged(single, scene.environments)
+
+
+def _of_one_line(found: Iterable[Finding], order: Sequence[str]) -> Iterable[Finding]:
+    """One problem that one line causes in several environments is one finding.
+
+    The numbers in its message may differ between them; the last environment's are shown, which is
+    the one nearest to the users.
+    """
+    merged: dict[tuple[object, ...], Finding] = {}
+    for finding in found:
+        key = (finding.location, finding.exemption)
+        if key in merged:
+            finding = replace(_joined(merged[key], finding, order), message=finding.message)  # noqa: PLW2901
+        merged[key] = finding
+    return merged.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +243,16 @@ def _finding(
 
 
 def _exemption(hit: _Hit, settings: Settings, today: date) -> Exemption | None:
-    """The first exemption that covers a hit today."""
+    """The first exemption that covers a hit and has not ended.
+
+    One that lacks its reason, owner or expiry still covers: EXM001 is the one finding for that.
+    """
     violation = hit.violation
     if violation.object.kind == "Settings" and violation.path[:1] == ("exemptions",):
         return None  # An exemption does not exempt exemptions.
     for exemption in settings.exempted():
         left = days_left(exemption, today)
-        complete = exemption.reason and exemption.owner and left is not None and left >= 0
-        if complete and covers(exemption, violation.rule, violation.object, hit.environment):
+        if (left is None or left >= 0) and covers(exemption, violation.rule, violation.object, hit.environment):
             return exemption
     return None
 
