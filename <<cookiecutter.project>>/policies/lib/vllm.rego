@@ -3,6 +3,7 @@
 package lockgate.lib.vllm
 
 import data.lockgate.lib.objects
+import data.lockgate.lib.text
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -419,7 +420,7 @@ config_file(entry, given) := {"flags": {}, "complete": true} if {
 	not "config" in given.unknown
 } else := {"flags": file_flags(found.config, found.key, content), "complete": true} if {
 	found := config_at(entry, given.flags.config.value)
-	content := yaml.unmarshal(found.config.data[found.key])
+	content := text.yaml_value(found.config.data[found.key])
 	is_object(content)
 } else := {"flags": {}, "complete": false}
 
