@@ -197,7 +197,7 @@ deny contains result if {
 	some entry in workloads.containers
 	some hook in [["lifecycle", "postStart"], ["startupProbe"], ["readinessProbe"], ["livenessProbe"]]
 	command := object.get(entry.container, array.concat(hook, ["exec", "command"]), null)
-	vllm.starts_engine(vllm.text(command))
+	vllm.starts_engine(vllm.joined(command))
 	msg := sprintf("%s of container %s starts a vLLM engine, wanted the engine in the container's command only", [concat(".", hook), quoted(entry)])
 	result := results.finding("GPU003", entry.object, array.concat(entry.path, array.concat(hook, ["exec", "command"])), msg)
 }

@@ -96,7 +96,7 @@ probe_problem(server, kind, probe, _) := {
 	"msg": sprintf("%s of container %s runs a command, wanted httpGet /health", [kind, quoted(server)]),
 } if {
 	probe.exec
-	not vllm.starts_engine(vllm.text(probe.exec.command))
+	not vllm.starts_engine(vllm.joined(probe.exec.command))
 } else := {
 	"path": ["httpGet"],
 	"msg": sprintf("%s of container %s does not ask by HTTP, wanted httpGet /health", [kind, quoted(server)]),
@@ -241,5 +241,5 @@ pause_seconds(container) := container.lifecycle.preStop.sleep.seconds
 
 pause_seconds(container) := to_number(found[0][2]) if {
 	command := container.lifecycle.preStop.exec.command
-	found := regex.find_all_string_submatch_n(`(^|[\s/;])sleep\s+([0-9]+)`, vllm.text(command), 1)
+	found := regex.find_all_string_submatch_n(`(^|[\s/;])sleep\s+([0-9]+)`, vllm.joined(command), 1)
 }

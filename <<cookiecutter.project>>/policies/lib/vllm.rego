@@ -147,7 +147,7 @@ starts_engine(text) if regex.match(`(^|[\s/;&|"'])vllm["']?\s+["']?serve($|[\s"'
 starts_engine(text) if regex.match(`vllm\.entrypoints\.|from vllm import|import vllm($|[\s;])`, text)
 
 # The words of a list such as `command` as one text.
-text(list) := concat(" ", [word | some word in list; is_string(word)])
+joined(list) := concat(" ", [word | some word in list; is_string(word)])
 
 # Command and args of a container, one entry per word, with the place of each:
 # {"text", "path"}. A `sh -c` script is split into its words.
