@@ -7,7 +7,7 @@ finding that names all of them, an edit in one release a finding there.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -70,11 +70,14 @@ def _of_one_line(found: Iterable[Finding], order: Sequence[str]) -> Iterable[Fin
     the one nearest to the users.
     """
     merged: dict[tuple[object, ...], Finding] = {}
-    for finding in found:
-        key = (finding.location, finding.exemption)
-        if key in merged:
-            finding = replace(_joined(merged[key], finding, order), message=finding.message)  # noqa: PLW2901
-        merged[key] = finding
+    seen: Counter[tuple[object, ...]] = Counter()
+    for finding in sorted(found, key=lambda one: (order.index(one.environments[0]), one.message)):
+        # Several messages about one field of one environment are as many problems.
+        here = (finding.location, finding.exemption, finding.environments)
+        key = (finding.location, finding.exemption, seen[here])
+        seen[here] += 1
+        first = merged.get(key)
+        merged[key] = replace(_joined(first, finding, order), message=finding.message) if first else finding
     return merged.values()
 
 

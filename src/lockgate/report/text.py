@@ -113,13 +113,16 @@ def _exempted(findings: Sequence[Finding]) -> Iterator[_Line]:
     if not findings:
         return
     yield [("exempted:", "bold")]
-    for finding in findings:
-        exemption = finding.exemption
-        if exemption is not None:
-            where = f"{finding.location} ({', '.join(finding.environments)})"
-            why = f"until {exemption.expires}, {exemption.owner}: {exemption.reason}"
-            yield [(f"  {finding.rule} ", "bold"), (f"{where} {_printable(why)}", "dim")]
+    # One line of source may hold several findings of a rule; they are exempted alike.
+    yield from dict.fromkeys(_exemption(finding) for finding in findings)
     yield []
+
+
+def _exemption(finding: Finding) -> tuple[tuple[str, str], ...]:
+    where = f"{finding.location} ({', '.join(finding.environments)})"
+    entry = finding.exemption
+    why = f"until {entry.expires}, {entry.owner}: {entry.reason}" if entry else ""
+    return ((f"  {finding.rule} ", "bold"), (f"{where} {_printable(why)}", "dim"))
 
 
 def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
