@@ -121,7 +121,11 @@ def _exempted(findings: Sequence[Finding]) -> Iterator[_Line]:
 def _exemption(finding: Finding) -> tuple[tuple[str, str], ...]:
     where = f"{finding.location} ({', '.join(finding.environments)})"
     entry = finding.exemption
-    why = f"until {entry.expires}, {entry.owner}: {entry.reason}" if entry else ""
+    why = (
+        f"until {entry.expires or 'no date'}, {entry.owner or 'no owner'}: {entry.reason or 'no reason'}"
+        if entry
+        else ""
+    )
     return ((f"  {finding.rule} ", "bold"), (f"{where} {_printable(why)}", "dim"))
 
 
