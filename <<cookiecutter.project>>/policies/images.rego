@@ -61,6 +61,7 @@ moving(tag) if strings.any_prefix_match(tag, catalogue.image_tags.moving_prefixe
 #   remediation: Use an image of `images.allowed` in lockgate.yaml (registry and repository, exact), or add the repository there after a review.
 deny contains result if {
 	allowed := data.images.allowed
+	count(allowed) > 0
 	some entry in workloads.containers
 	image := parts(entry.container.image)
 	not image.repository in allowed

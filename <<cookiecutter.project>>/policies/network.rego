@@ -50,7 +50,7 @@ deny contains result if {
 	some ns in namespaces
 	missing := [type | some type in ["Ingress", "Egress"]; not denied(ns, type)]
 	count(missing) > 0
-	place := open_place(ns, missing)
+	place := open_place(ns, missing[0])
 	result := results.finding_at("NET001", place.ref, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %s; open: %s", [
 		concat(" and ", missing),
 		concat(", ", open_pods(ns, missing)),
@@ -78,19 +78,25 @@ closed(policy, "Egress") if {
 }
 
 # The policy for all pods that falls short, else the first policy, else the first workload.
-open_place(ns, missing) := places[0] if {
-	here := [policy | some policy in policies; policy.namespace == ns]
-	places := array.concat(
-		array.concat(
-			[{"ref": policy.ref, "path": short_path(policy, missing)} | some policy in here; denies_something(policy)],
-			[{"ref": policy.ref, "path": ["spec", "podSelector"]} | some policy in here],
-		),
-		[{"ref": pod.ref, "path": ["metadata", "name"]} |
-			some pod in refs.pods
-			pod.namespace == ns
-		],
-	)
-}
+open_place(ns, type) := array.concat(array.concat(short_places(ns, type), policy_places(ns)), pod_places(ns))[0]
+
+# The embedded engine hands a comprehension only what its body names: the path is made there.
+short_places(ns, type) := [{"ref": policy.ref, "path": path} |
+	some policy in policies
+	policy.namespace == ns
+	denies_something(policy)
+	path := short_path(policy, type)
+]
+
+policy_places(ns) := [{"ref": policy.ref, "path": ["spec", "podSelector"]} |
+	some policy in policies
+	policy.namespace == ns
+]
+
+pod_places(ns) := [{"ref": pod.ref, "path": ["metadata", "name"]} |
+	some pod in refs.pods
+	pod.namespace == ns
+]
 
 denies_something(policy) if {
 	policy.all
@@ -105,8 +111,8 @@ denies_something(policy) if {
 	}
 }
 
-short_path(policy, missing) := ["spec", lower(missing[0])] if {
-	missing[0] in policy.types
+short_path(policy, type) := ["spec", lower(type)] if {
+	type in policy.types
 } else := ["spec", "policyTypes"]
 
 # Workloads that no policy at all selects for a missing direction; every one when each has some policy.

@@ -138,7 +138,7 @@ annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj
 # The key of a YAML text's top level that holds the credential, when there is one such key.
 inner(value) := [key] if {
 	content := text.yaml_value(value)
-	found := [name | some name; credentials.found(content[name])]
+	found := [name | some name; value := content[name]; credentials.within(value)]
 	count(found) == 1
 	key := found[0]
 } else := []

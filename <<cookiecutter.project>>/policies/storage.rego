@@ -35,6 +35,7 @@ deny contains result if {
 
 deny contains result if {
 	classes := data.storage.classes
+	count(classes) > 0
 	some claim in shared_claims
 	modes := object.get(claim.object, ["spec", "accessModes"], [])
 	shared(modes)

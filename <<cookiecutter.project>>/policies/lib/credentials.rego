@@ -17,7 +17,7 @@ found(text) := listed(text)[0] if {
 listed(text) := [{"name": shape.name, "value": value} |
 	some shape in catalogue.credentials.shapes
 	some value in regex.find_n(shape.pattern, text, -1)
-	not regex.match(catalogue.credentials.placeholder, value)
+	not regex.match(catalogue.credentials.placeholder, lower(value))
 ]
 
 # Is there a credential in the text?

@@ -124,13 +124,16 @@ item_reference(workload, body, source, path) := {
 	"kind": source.kind,
 	"namespace": objects.namespace(workload.object),
 	"name": body[source.name],
-	"keys": [{"key": item.key, "path": array.concat(path, ["items", index, "key"])} |
-		some index
-		item := body.items[index]
-	],
+	"keys": item_keys(body, path),
 } if {
 	not object.get(body, "optional", false)
 }
+
+item_keys(body, path) := [{"key": item.key, "path": place} |
+	some index
+	item := body.items[index]
+	place := array.concat(path, ["items", index, "key"])
+]
 
 from_env := [reference |
 	some entry in workloads.containers
