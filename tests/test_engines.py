@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -227,6 +228,13 @@ def test_a_catalogue_must_not_hide_a_setting(tmp_path: Path, server: str) -> Non
 def test_an_unknown_engine_is_refused(ruleset: RuleSet) -> None:
     with pytest.raises(LockgateError, match="no engine 'gpu'"):
         run("gpu", ruleset)
+
+
+def test_a_missing_regopy_is_one_line(ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "regopy", None)
+    with pytest.raises(LockgateError, match="the embedded engine cannot be loaded") as caught:
+        run("embedded", ruleset)
+    assert "--engine opa" in caught.value.hint
 
 
 def test_a_missing_opa_is_one_line(ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
