@@ -101,14 +101,14 @@ def policies(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Run the tests that take less than a moment each."""
     develop(session)
-    run(session, "pytest", "-n", "2", "-m", "not slow", *session.posargs, path=pinned(session))
+    run(session, "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow", *session.posargs, path=pinned(session))
 
 
 @nox.session(tags=["ci"])
 def tests(session: nox.Session) -> None:
     """Run every test."""
     develop(session)
-    run(session, "pytest", "-n", "2", *session.posargs, path=pinned(session))
+    run(session, "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, path=pinned(session))
 
 
 @nox.session

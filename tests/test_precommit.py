@@ -148,7 +148,7 @@ def test_a_token_in_an_environment_variable_is_refused(committed: Repository) ->
     refused(committed, "KEY003", "overlays/dev/token.yaml:12")
 
 
-@pytest.mark.parametrize("name", ["notes.md", "serving/hub.py", "overlays/dev/.env"])
+@pytest.mark.parametrize("name", ["notes.md", "serving/hub.py", "overlays/dev/hub.properties"])
 def test_a_token_in_any_other_file_is_refused(committed: Repository, name: str) -> None:
     (committed.folder / name).write_text(f"token = {TOKEN!r}\n", encoding="utf-8")
     refused(committed, name)
