@@ -28,6 +28,10 @@ def test_level_is_the_name_unless_it_is_given() -> None:
     assert [found.level(name) for name in found.environments] == ["dev", "prod"]
 
 
+def test_a_section_may_be_left_empty() -> None:
+    assert settings.parse(GOOD + "exemptions:\n").exemptions == []
+
+
 def test_rules_see_no_null() -> None:
     data = settings.parse(GOOD).data()
     assert data["environments"]["dev"] == {

@@ -172,6 +172,9 @@ def load(root: Path) -> Settings:
 def parse(text: str) -> Settings:
     """`load` for text that is already in hand."""
     value = yamltext.load(text, FILE)
+    if isinstance(value, dict):
+        # `exemptions:` with nothing below it is what remains when the last one goes.
+        value = {key: section for key, section in value.items() if section is not None}
     try:
         settings = msgspec.convert(value, Settings)
     except msgspec.ValidationError as error:
