@@ -6,27 +6,57 @@ import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import rego.v1
 
-# Where a pod spec can lie in an object.
-shapes := [
-	["spec", "template", "spec"],
-	["spec", "jobTemplate", "spec", "template", "spec"],
-	["spec", "jobTargetRef", "template", "spec"],
-	["spec", "leaderWorkerTemplate", "leaderTemplate", "spec"],
-	["spec", "leaderWorkerTemplate", "workerTemplate", "spec"],
-	["spec", "predictor"],
-]
-
 # Every pod template: {"id", "object", "pod", "metadata", "path"}, path to the pod spec, id a
 # string that is this template's alone.
 # A Rollout with workloadRef has none of its own: the Deployment has it.
 all := array.concat(templates, pods)
 
 templates := [entry |
-	some obj in objects.all
-	some path in shapes
-	pod := object.get(obj, path, null)
+	some spot in array.concat(plain, nested)
+	pod := object.get(spot.object, spot.path, null)
 	is_array(pod.containers)
-	entry := {"id": template_id(obj, path), "object": obj, "pod": pod, "metadata": template_metadata(obj, path), "path": path}
+	entry := {
+		"id": template_id(spot.object, spot.path),
+		"object": spot.object,
+		"pod": pod,
+		"metadata": template_metadata(spot.object, spot.path),
+		"path": spot.path,
+	}
+]
+
+# Where pod specs lie. One plain look per object and shape: most objects have none of them.
+plain := [{"object": obj, "path": ["spec", "template", "spec"]} |
+	some obj in objects.all
+	obj.spec.template.spec.containers
+]
+
+nested := array.concat(array.concat(batch, groups), predictors)
+
+batch := array.concat(
+	[{"object": obj, "path": ["spec", "jobTemplate", "spec", "template", "spec"]} |
+		some obj in objects.all
+		obj.spec.jobTemplate.spec.template.spec.containers
+	],
+	[{"object": obj, "path": ["spec", "jobTargetRef", "template", "spec"]} |
+		some obj in objects.all
+		obj.spec.jobTargetRef.template.spec.containers
+	],
+)
+
+groups := array.concat(
+	[{"object": obj, "path": ["spec", "leaderWorkerTemplate", "leaderTemplate", "spec"]} |
+		some obj in objects.all
+		obj.spec.leaderWorkerTemplate.leaderTemplate.spec.containers
+	],
+	[{"object": obj, "path": ["spec", "leaderWorkerTemplate", "workerTemplate", "spec"]} |
+		some obj in objects.all
+		obj.spec.leaderWorkerTemplate.workerTemplate.spec.containers
+	],
+)
+
+predictors := [{"object": obj, "path": ["spec", "predictor"]} |
+	some obj in objects.all
+	obj.spec.predictor.containers
 ]
 
 pods := [{"id": template_id(obj, ["spec"]), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
@@ -140,7 +170,7 @@ sidecar(container) if container.restartPolicy == "Always"
 
 # Objects that hold pods in a way that the rules do not read.
 not_covered := [objects.ref(obj) |
-	some kind in catalogue.gpus.kinds_not_covered
-	some obj in objects.of_kind(kind)
-	not is_array(object.get(obj, ["spec", "predictor", "containers"], null))
+	some obj in objects.all
+	obj.kind in catalogue.gpus.kinds_not_covered
+	not obj.spec.predictor.containers
 ]
