@@ -24,11 +24,17 @@ import rego.v1
 #     Set resources.limits["nvidia.com/gpu"] (or the key that pools.<pool>.gpu_resources in
 #     lockgate.yaml lists) to a whole number, and leave the request out or equal.
 deny contains result if {
-	some entry in workloads.containers
-	problem := request_problem(entry)
+	some trouble in troubles
+	entry := trouble.entry
+	problem := trouble.problem
 	found := results.finding("GPU001", entry.object, array.concat(entry.path, problem.path), problem.msg)
 	result := results.with_also(found, [results.place(entry.object, array.concat(entry.path, path)) | some path in problem.also])
 }
+
+troubles := [{"entry": entry, "problem": problem} |
+	some entry in workloads.containers
+	problem := request_problem(entry)
+]
 
 # The first fault of a container's GPU resources: {"path", "msg", "also"}, paths from the
 # container on. One fault at a time: the others often follow from it.
@@ -111,16 +117,23 @@ wanted_key := environment.pool.gpu_resources[0]
 #     pipeline-parallel-size x data-parallel-size-local, or change those flags.
 deny contains result if {
 	some server in vllm.servers
-	not request_problem(server)
+	not troubled(server)
 	keys := server.gpu_keys
 	count(keys) == 1
 	not keys[0] in catalogue.gpus.shared_keys
 	limit := workloads.gpu_count(server.container)
-	needed := vllm.gpus_needed(server)
+	needed := vllm.needed[server.workload.id]
 	limit != needed
 	msg := sprintf("container %s has %d GPUs, wanted %d: %s", [quoted(server), limit, needed, size_words(server)])
 	found := results.finding("GPU002", server.object, array.concat(server.path, ["resources", "limits", keys[0]]), msg)
 	result := results.with_also(found, size_places(server))
+}
+
+# GPU002 waits until GPU001 holds.
+troubled(server) if {
+	some trouble in troubles
+	trouble.entry.workload.id == server.workload.id
+	trouble.entry.path == server.path
 }
 
 sizes := [

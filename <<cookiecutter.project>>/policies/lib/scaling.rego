@@ -286,6 +286,6 @@ sure_gpus := sum([gpus |
 	gpus := c.pods * sure_per_pod(c)
 ])
 
-sure_per_pod(c) := min([c.gpus_per_pod, vllm.gpus_needed(engine)]) if {
-	engine := vllm.server_of(c.workload)
+sure_per_pod(c) := min([c.gpus_per_pod, vllm.needed[c.workload.id]]) if {
+	vllm.needed[c.workload.id]
 } else := c.gpus_per_pod

@@ -111,6 +111,13 @@ on(engine, name) if is_true(engine.flags[name].value)
 
 is_true(v) if v in {true, "true", "True"}
 
+# GPUs that each serving engine takes, by the workload's id, where they are known.
+needed := {id: gpus |
+	some engine in servers
+	id := engine.workload.id
+	gpus := gpus_needed(engine)
+}
+
 # GPUs that the engine takes in its pod: tensor x pipeline x prefill context x local data
 # parallel size. Undefined when a size is unknown or the engine spans pods.
 gpus_needed(engine) := product if {
