@@ -11,7 +11,8 @@ import rego.v1
 # {"ref", "namespace", "types", "all": selects every pod, "pods": what it selects, "ids" of them, "ingress", "egress"}.
 policies := [policy |
 	some obj in objects.of_kind("NetworkPolicy")
-	selector := object.get(obj, ["spec", "podSelector"], {})
+	selector := selector_of(object.get(obj, ["spec", "podSelector"], null))
+	is_object(object.get(selector, "matchLabels", {}))
 	chosen := refs.selected(objects.namespace(obj), selector)
 	policy := {
 		"ref": objects.ref(obj),
@@ -24,6 +25,11 @@ policies := [policy |
 		"egress": object.get(obj, ["spec", "egress"], []),
 	}
 ]
+
+# A selector of another type is no policy, and the schema's matter.
+selector_of(written) := written if is_object(written)
+
+selector_of(written) := {} if written == null
 
 # Without policyTypes the API server sets Ingress, and Egress when there are egress rules.
 types(spec) := {type | some type in spec.policyTypes} if {

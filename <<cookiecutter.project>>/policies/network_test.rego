@@ -53,6 +53,12 @@ test_net001_deny_for_some_pods if {
 	{result.id | some result in denied(doc)} == {"NET001"}
 }
 
+# An empty selector may be written as null; one of another type selects nothing.
+test_net001_written_selectors if {
+	denied(policy_edited("chat-default-deny", [{"op": "replace", "path": ["spec", "podSelector"], "value": null}])) == set()
+	{result.object.name | some result in denied(policy_edited("chat-default-deny", [{"op": "replace", "path": ["spec", "podSelector"], "value": "all"}]))} == {"chat-dns"}
+}
+
 test_net001_two_policies_deny_together if {
 	ns := "chat-prod"
 	doc := samples.with_objects(samples.without_object(samples.prod, "NetworkPolicy", "chat-default-deny"), [
