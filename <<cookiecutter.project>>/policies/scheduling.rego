@@ -138,9 +138,15 @@ taint_words(taint) := sprintf("%s=%v:%s", [taint.key, taint.value, taint.effect]
 
 taint_words(taint) := sprintf("%s:%s", [taint.key, taint.effect]) if not taint.value
 
-toleration_words(t) := sprintf("%s=%v:%s", [object.get(t, "key", ""), t.value, object.get(t, "effect", "")]) if t.value
+toleration_words(t) := sprintf("%s%s", [taint_key_words(t), effect_words(t)])
 
-toleration_words(t) := sprintf("%s:%s", [object.get(t, "key", ""), object.get(t, "effect", "")]) if not t.value
+taint_key_words(t) := sprintf("%s=%v", [t.key, t.value]) if t.value
+
+taint_key_words(t) := object.get(t, "key", "") if not t.value
+
+effect_words(t) := sprintf(":%s", [t.effect]) if t.effect
+
+effect_words(t) := "" if not t.effect
 
 # METADATA
 # title: No pod tolerates every taint

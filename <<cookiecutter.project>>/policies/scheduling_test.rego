@@ -57,7 +57,7 @@ test_sch001_wrong_key_is_missing_and_foreign if {
 }
 
 test_sch001_toleration_of_another_pool if {
-	found(tolerating([fitting, {"key": "spot", "operator": "Exists"}])) == {at_pod("SCH001", ["tolerations", 1], "the toleration spot: fits no taint of the pool, wanted only: nvidia.com/gpu=present:NoSchedule")}
+	found(tolerating([fitting, {"key": "spot", "operator": "Exists"}])) == {at_pod("SCH001", ["tolerations", 1], "the toleration spot fits no taint of the pool, wanted only: nvidia.com/gpu=present:NoSchedule")}
 }
 
 test_sch001_taint_without_value if {
@@ -137,7 +137,7 @@ test_sch003_silent_on_allowed_choices if {
 
 test_sch004_job_tolerates_the_gpu_taint if {
 	found(preload({"tolerations": [fitting]})) == {at_job(["tolerations", 0], "a pod without GPU tolerates nvidia.com/gpu=present:NoSchedule, wanted no toleration of the GPU pool")}
-	found(preload({"tolerations": [{"key": "amd.com/gpu", "operator": "Exists"}]})) == {at_job(["tolerations", 0], "a pod without GPU tolerates amd.com/gpu:, wanted no toleration of the GPU pool")}
+	found(preload({"tolerations": [{"key": "amd.com/gpu", "operator": "Exists"}]})) == {at_job(["tolerations", 0], "a pod without GPU tolerates amd.com/gpu, wanted no toleration of the GPU pool")}
 }
 
 test_sch004_job_selects_gpu_nodes if {
