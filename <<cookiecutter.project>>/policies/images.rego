@@ -25,8 +25,7 @@ deny contains result if {
 	image := parts(entry.container.image)
 	not placeholder(image)
 	fault := pin_fault(image)
-	result := results.finding("IMG001", entry.object, array.concat(entry.path, ["image"]), sprintf("container '%s' wants an image that stays the same, found '%s': %s", [
-		entry.container.name,
+	result := results.finding("IMG001", entry.object, array.concat(entry.path, ["image"]), sprintf("wants an image that stays the same, found '%s': %s", [
 		entry.container.image,
 		fault,
 	]))
@@ -66,8 +65,10 @@ deny contains result if {
 	image := parts(entry.container.image)
 	not image.repository in allowed
 	not awaits_entry(image)
-	result := results.finding("IMG002", entry.object, array.concat(entry.path, ["image"]), sprintf("container '%s' wants an image of %s, found '%s' of '%s'", [
-		entry.container.name,
+
+	# The step below the image is the part that an `images` entry writes as newName.
+	place := array.concat(entry.path, ["image", "name"])
+	result := results.finding("IMG002", entry.object, place, sprintf("wants an image of %s, found '%s' of '%s'", [
 		text.quoted(allowed),
 		entry.container.image,
 		image.repository,

@@ -14,7 +14,7 @@ of_image(doc, reference) := samples.server_edited(doc, [{"op": "replace", "path"
 
 unpinned(reference, fault) := {samples.result(
 	"IMG001", samples.deployment_ref, samples.server_path(["image"]),
-	sprintf("container 'vllm' wants an image that stays the same, found '%s': %s", [reference, fault]),
+	sprintf("wants an image that stays the same, found '%s': %s", [reference, fault]),
 )}
 
 test_pinned_service_is_silent if denied(samples.prod) == set()
@@ -31,7 +31,7 @@ test_img001_no_tag_in_dev if {
 	result.id == "IMG001"
 	result.object.namespace == "chat-dev"
 	result.path == samples.server_path(["image"])
-	result.msg == "container 'vllm' wants an image that stays the same, found 'docker.io/vllm/vllm-openai': it has no tag, which means 'latest'"
+	result.msg == "wants an image that stays the same, found 'docker.io/vllm/vllm-openai': it has no tag, which means 'latest'"
 }
 
 test_img001_moving_tag_beside_digest if {
@@ -55,13 +55,13 @@ test_img001_init_container if {
 	doc := samples.pod_edited(samples.prod, [{"op": "add", "path": ["initContainers"], "value": [{"name": "check", "image": "docker.io/vllm/vllm-openai:v0.32.0"}]}])
 	denied(doc) == {samples.result(
 		"IMG001", samples.deployment_ref, samples.pod_path(["initContainers", 0, "image"]),
-		"container 'check' wants an image that stays the same, found 'docker.io/vllm/vllm-openai:v0.32.0': it has no digest",
+		"wants an image that stays the same, found 'docker.io/vllm/vllm-openai:v0.32.0': it has no digest",
 	)}
 }
 
 foreign(reference, repository) := {samples.result(
-	"IMG002", samples.deployment_ref, samples.server_path(["image"]),
-	sprintf("container 'vllm' wants an image of 'docker.io/vllm/vllm-openai', found '%s' of '%s'", [reference, repository]),
+	"IMG002", samples.deployment_ref, samples.server_path(["image", "name"]),
+	sprintf("wants an image of 'docker.io/vllm/vllm-openai', found '%s' of '%s'", [reference, repository]),
 )}
 
 test_img002_other_registry if {
