@@ -182,12 +182,12 @@ container_finding(id, entry, field, wanted) := results.finding(
 )
 
 # Directories that the engine writes to and cannot: [{"name", "directory", "path"}].
-misplaced(engine) := [place |
-	some place in array.concat(set_places(engine), default_places(engine))
-	not writable_at(engine, place.directory)
-]
+misplaced(engine) := outside(array.concat(set_places(engine), default_places(engine)), security.mount_table(engine))
 
-writable_at(engine, directory) if security.writable(security.mount(engine, directory))
+outside(places, table) := [place |
+	some place in places
+	not security.writable_in(table, place.directory)
+]
 
 # Directories that the container's own variables name. A hub cache on a claim is the weights', and MDL001's.
 set_places(engine) := array.concat(

@@ -149,6 +149,16 @@ test_sec003_read_only_mount_is_one_finding if {
 	denied(server_set(["volumeMounts", "2", "readOnly"], true)) == of_server("SEC003", ["volumeMounts", 2], "container 'vllm' has a read-only root and wants a writable mount for HOME, TMPDIR, TRITON_CACHE_DIR, found none at '/scratch', '/scratch/tmp', '/scratch/triton'")
 }
 
+test_sec003_no_volume_is_one_finding if {
+	{result.path | some result in denied(pod_removed(["volumes", "2"]))} == {samples.server_path(["volumeMounts"])}
+}
+
+# The longest mount path decides: a read-only mount inside a writable one.
+test_sec003_mount_inside_a_mount if {
+	doc := server_set(["volumeMounts", "-"], {"name": "models", "mountPath": "/scratch/triton", "readOnly": true})
+	denied(doc) == of_server("SEC003", ["env", 5, "value"], "container 'vllm' has a read-only root and wants a writable mount for TRITON_CACHE_DIR, found none at '/scratch/triton'")
+}
+
 test_sec003_read_only_volumes if {
 	every volume in [
 		{"name": "scratch", "configMap": {"name": "chat-serve"}},

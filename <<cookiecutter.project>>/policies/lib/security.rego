@@ -46,12 +46,30 @@ below(path, directory) if startswith(slashed(path), slashed(directory))
 
 slashed(path) := concat("", [trim_right(path, "/"), "/"])
 
-# Can the container write on the mount? Volumes made from objects are read-only whatever the mount says.
-writable(found) if {
-	not object.get(found.mount, "readOnly", false)
-	not read_only(found.volume)
+# Every mount of a container, worked out once for many directories:
+# {"length", "prefix": mount path with a slash at its end, "writable": true or false}.
+mount_table(entry) := table_of(object.get(entry.container, "volumeMounts", []), open_volumes(object.get(entry.pod, "volumes", [])))
+
+table_of(mounts, open) := [{"length": count(prefix), "prefix": prefix, "writable": can_write(found, open)} |
+	some found in mounts
+	prefix := slashed(found.mountPath)
+]
+
+# Names of the volumes that are there and not read-only by themselves.
+open_volumes(volumes) := {volume.name | some volume in volumes; not read_only(volume)}
+
+can_write(found, open) if {
+	found.name in open
+	not object.get(found, "readOnly", false)
+} else := false
+
+# Does a directory lie on a writable mount of the table? The longest mount path counts.
+writable_in(table, directory) if {
+	path := slashed(directory)
+	max([[candidate.length, candidate.writable] | some candidate in table; startswith(path, candidate.prefix)])[1]
 }
 
+# Volumes that nothing can be written to, whatever the mount says.
 read_only(volume) if {
 	some source in ["configMap", "secret", "projected", "downwardAPI", "image"]
 	volume[source]
