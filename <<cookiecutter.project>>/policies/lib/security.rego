@@ -50,9 +50,10 @@ slashed(path) := concat("", [trim_right(path, "/"), "/"])
 # {"length", "prefix": mount path with a slash at its end, "writable": true or false}.
 mount_table(entry) := table_of(object.get(entry.container, "volumeMounts", []), open_volumes(object.get(entry.pod, "volumes", [])))
 
-table_of(mounts, open) := [{"length": count(prefix), "prefix": prefix, "writable": can_write(found, open)} |
+table_of(mounts, open) := [{"length": count(prefix), "prefix": prefix, "writable": able} |
 	some found in mounts
 	prefix := slashed(found.mountPath)
+	able := can_write(found, open)
 ]
 
 # Names of the volumes that are there and not read-only by themselves.
