@@ -132,6 +132,16 @@ FAULTS: tuple[Edit, ...] = (
     Edit("revision-is-a-branch-dev", release("dev"), '"40c069824f4251a91eefaf281ebe4c544efd3e18"', '"main"', "MDL001", "revision:", ("dev",), severity="warning"),
     Edit("remote-code", release("prod"), "gpu-memory-utilization: 0.9", "gpu-memory-utilization: 0.9\ntrust-remote-code: true", "MDL001", "trust-remote-code", ("prod",)),
     Edit("server-not-offline", DEPLOYMENT, SERVER_ENV, "", "MDL001", "env:", severity="error"),
+    Edit(
+        "offline-deleted-by-a-patch",
+        overlay("prod", "spread.yaml"),
+        "    spec:\n",
+        "    spec:\n      containers:\n        - name: vllm\n          env:\n            - name: HF_HUB_OFFLINE\n"
+        "              $patch: delete\n",
+        "MDL001",
+        "$patch: delete",
+        ("prod",),
+    ),
     # Security context
     Edit("privilege-escalation", DEPLOYMENT, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", "SEC001", "allowPrivilegeEscalation"),
     Edit("capabilities-kept", DEPLOYMENT, '              drop: ["ALL"]\n', '              drop: ["NET_RAW"]\n', "SEC001", "NET_RAW"),

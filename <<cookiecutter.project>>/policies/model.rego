@@ -52,7 +52,7 @@ deny contains result if {
 	hub.weights_from_claim(engine)
 	not engine.container.envFrom
 	not hub.offline_variable(engine)
-	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env"]), sprintf("container '%s' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.container.name]))
+	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%s' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.container.name]))
 }
 
 deny contains result if {

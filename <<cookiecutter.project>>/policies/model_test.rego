@@ -51,7 +51,7 @@ test_mdl001_remote_code_off_is_silent if {
 
 test_mdl001_claim_without_offline if {
 	doc := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "1"]}])
-	denied(doc) == of_server(["env"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
+	denied(doc) == of_server(["env", "HF_HUB_OFFLINE"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
 }
 
 test_mdl001_claim_with_offline_zero if {
@@ -85,5 +85,5 @@ test_mdl001_model_directory_on_a_claim if {
 		samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "2"]}, {"op": "remove", "path": ["env", "1"]}]),
 		"model: /models/qwen\n",
 	)
-	denied(doc) == of_server(["env"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
+	denied(doc) == of_server(["env", "HF_HUB_OFFLINE"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
 }

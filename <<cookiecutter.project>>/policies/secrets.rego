@@ -179,7 +179,7 @@ deny contains result if {
 	not "VLLM_API_KEY" in {variable.name | some variable in object.get(engine.container, "env", [])}
 	not engine.container.envFrom
 	vllm.absent(engine, "api-key")
-	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env"]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found none", [engine.container.name]))
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", "VLLM_API_KEY"]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found none", [engine.container.name]))
 }
 
 deny contains result if {

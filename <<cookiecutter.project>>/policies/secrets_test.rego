@@ -158,7 +158,7 @@ test_key005_from_config_map if {
 
 test_key005_no_key if {
 	doc := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "0"]}])
-	denied(doc) == of_server("KEY005", ["env"], "container 'vllm' wants VLLM_API_KEY by secretKeyRef, found none")
+	denied(doc) == of_server("KEY005", ["env", "VLLM_API_KEY"], "container 'vllm' wants VLLM_API_KEY by secretKeyRef, found none")
 	with_all := samples.server_edited(doc, [{"op": "add", "path": ["envFrom"], "value": [{"secretRef": {"name": "chat-api-key"}}]}])
 	denied(with_all) == set()
 }

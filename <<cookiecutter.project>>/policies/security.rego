@@ -212,12 +212,12 @@ on_claim(engine, directory) if security.mount(engine, directory).volume.persiste
 
 # What holds when HOME or TMPDIR is not set: the image's home, which a mount may cover, and /tmp.
 default_places(engine) := array.concat(
-	[{"name": "HOME", "directory": "/", "path": array.concat(engine.path, ["env"])} |
+	[{"name": "HOME", "directory": "/", "path": array.concat(engine.path, ["env", "HOME"])} |
 		not "HOME" in names(engine)
 		not home_mounted(engine)
 		not engine.container.envFrom
 	],
-	[{"name": "TMPDIR", "directory": catalogue.caches.temporary_default, "path": array.concat(engine.path, ["env"])} |
+	[{"name": "TMPDIR", "directory": catalogue.caches.temporary_default, "path": array.concat(engine.path, ["env", "TMPDIR"])} |
 		not engine.container.envFrom
 		not names_temporary(engine)
 	],

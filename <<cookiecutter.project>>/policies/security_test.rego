@@ -115,7 +115,7 @@ test_sec003_prefix_of_a_name_is_no_mount if {
 }
 
 test_sec003_home_not_set if {
-	denied(server_removed(["env", "3"])) == of_server("SEC003", ["env"], "container 'vllm' has a read-only root and wants a writable mount for HOME, found none at '/'")
+	denied(server_removed(["env", "3"])) == of_server("SEC003", ["env", "HOME"], "container 'vllm' has a read-only root and wants a writable mount for HOME, found none at '/'")
 	at_home := samples.server_edited(samples.prod, [
 		{"op": "remove", "path": ["env", "3"]},
 		{"op": "add", "path": ["volumeMounts", "-"], "value": {"name": "scratch", "mountPath": "/root"}},
@@ -124,7 +124,7 @@ test_sec003_home_not_set if {
 }
 
 test_sec003_temporary_not_set if {
-	denied(server_removed(["env", "4"])) == of_server("SEC003", ["env"], "container 'vllm' has a read-only root and wants a writable mount for TMPDIR, found none at '/tmp'")
+	denied(server_removed(["env", "4"])) == of_server("SEC003", ["env", "TMPDIR"], "container 'vllm' has a read-only root and wants a writable mount for TMPDIR, found none at '/tmp'")
 	mounted := samples.server_edited(samples.prod, [
 		{"op": "remove", "path": ["env", "4"]},
 		{"op": "add", "path": ["volumeMounts", "-"], "value": {"name": "scratch", "mountPath": "/tmp"}},
