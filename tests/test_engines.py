@@ -146,7 +146,7 @@ def test_outcomes_are_cached_until_something_changes(
 def test_the_compiled_rules_are_cached(ruleset: RuleSet, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run("embedded", ruleset)
     forget_outcomes(empty_cache)
-    monkeypatch.setattr(embedded, "_compile", None)
+    monkeypatch.setattr(embedded, "compile_bundle", None)
     assert run("embedded", ruleset) == found
 
 
@@ -228,6 +228,17 @@ def test_a_catalogue_must_not_hide_a_setting(tmp_path: Path, server: str) -> Non
 def test_an_unknown_engine_is_refused(ruleset: RuleSet) -> None:
     with pytest.raises(LockgateError, match="no engine 'gpu'"):
         run("gpu", ruleset)
+
+
+def test_rules_that_end_the_compiler_are_one_line(tmp_path: Path, empty_cache: Path) -> None:
+    """rego-cpp 1.5.2 reads out of bounds when functions of one name take different numbers of arguments."""
+    text = "package lockgate.facts\n\nimport rego.v1\n\nreplicas := f(1, 2)\n\nf(a, b) := a + b\n\nf(a, b, c) := a\n"
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": text}))
+    with pytest.raises(LockgateError) as caught:
+        run("embedded", ruleset)
+    assert "\n" not in caught.value.message
+    assert "opa check --strict" in caught.value.hint
+    assert list(empty_cache.glob("*.rbb")) == []
 
 
 def test_a_missing_regopy_is_one_line(ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:

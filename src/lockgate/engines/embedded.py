@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate import cache
-from lockgate.engines import PACKAGE, Evaluate, Outcome, base_documents, entry, outcomes
-from lockgate.engines.source import PLAIN, distinct, plain
+from lockgate.engines import Evaluate, Outcome, entry, outcomes
+from lockgate.engines.compiler import ENTRYPOINT, compile_bundle, failure, interpreter
+from lockgate.engines.source import PLAIN
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
     from lockgate.model import Json
     from lockgate.rules import RuleSet
-
-_ENTRYPOINT = f"{PACKAGE}/outcome"
-_POSITION = re.compile(r"\(error \d*:?[^|\n]*\|(\d+)\|\d+\s*\(errormsg (?:\d+:)?([^\n]*)\)")
-_ERROR = re.compile(r"\(errormsg (?:\d+:)?([^\n]*)\)")
-_MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 
 
 @contextmanager
@@ -85,7 +80,7 @@ def _started(ruleset: RuleSet, settings: Mapping[str, Json], digest: str) -> Ite
     """The engine with the rules loaded."""
     regopy = _library()
     with (
-        _compiled(regopy, ruleset, settings, digest) as bundle,
+        _compiled(ruleset, settings, digest) as bundle,
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
         yield _Workers(regopy, bundle, ruleset, pool)
@@ -102,7 +97,7 @@ def _library() -> Any:
 
 
 @contextmanager
-def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], digest: str) -> Iterator[Path]:
+def _compiled(ruleset: RuleSet, settings: Mapping[str, Json], digest: str) -> Iterator[Path]:
     """The file of the compiled bundle: cached, or in a temporary folder if nothing can be cached."""
     known = _cached(digest)
     if known is not None:
@@ -110,7 +105,7 @@ def _compiled(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], diges
         return
     with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
         fresh = Path(folder, "rules.rbb")
-        _compile(regopy, ruleset, settings, fresh)
+        compile_bundle(ruleset, settings, fresh)
         content = fresh.read_bytes()
         cache.write(f"{digest}-{_checksum(content)}.rbb", content)
         yield fresh
@@ -144,33 +139,6 @@ def _version() -> str:
     return ",".join(sorted(folder.name for folder in Path(spec.origin).parents[1].glob("regopy-*.dist-info")))
 
 
-def _compile(regopy: Any, ruleset: RuleSet, settings: Mapping[str, Json], target: Path) -> None:
-    """Compiles modules and data into the file `target`."""
-    interpreter = _interpreter(regopy)
-    for name, text in plain(distinct(ruleset.modules)):
-        try:
-            interpreter.add_module(name, text)
-        except regopy.RegoError as error:
-            raise _syntax_error(name, text, str(error)) from error
-    try:
-        interpreter.add_module("plain.rego", PLAIN)
-        interpreter.add_module("entry.rego", entry(ruleset))
-        interpreter.add_data_json(json.dumps(base_documents(ruleset, settings), ensure_ascii=False))
-        bundle = interpreter.build(None, [_ENTRYPOINT])
-        if not bundle.ok():
-            raise _failure(ruleset, str(bundle.node()))
-        interpreter.save_bundle(str(target), bundle, regopy.BundleFormat.Binary)
-    except regopy.RegoError as error:
-        raise _failure(ruleset, str(error)) from error
-
-
-def _interpreter(regopy: Any) -> Any:
-    """An interpreter that keeps its complaints to itself; they are raised, not printed."""
-    interpreter = regopy.Interpreter()
-    interpreter.log_level = regopy.rego_shared.LogLevel.NONE
-    return interpreter
-
-
 class _Workers:
     """One interpreter with one loaded bundle for each thread that comes."""
 
@@ -188,30 +156,30 @@ class _Workers:
         return list(self._pool.map(self._run, documents))
 
     def _run(self, document: str) -> Json:
-        interpreter, bundle = self._mine()
+        loaded, bundle = self._mine()
         try:
             # As a term and not as values: values would go in without their escapes.
-            interpreter.set_input_term(document)
-            return self._query(interpreter, bundle)
+            loaded.set_input_term(document)
+            return self._query(loaded, bundle)
         except self._regopy.RegoError as error:
-            raise _failure(self._ruleset, str(error)) from error
+            raise failure(self._ruleset.modules, str(error)) from error
 
     def _mine(self) -> tuple[Any, Any]:
         if not hasattr(self._local, "pair"):
-            interpreter = _interpreter(self._regopy)
+            made = interpreter(self._regopy)
             binary = self._regopy.BundleFormat.Binary
-            self._local.pair = (interpreter, interpreter.load_bundle(str(self._bundle), binary))
+            self._local.pair = (made, made.load_bundle(str(self._bundle), binary))
         pair: tuple[Any, Any] = self._local.pair
         return pair
 
-    def _query(self, interpreter: Any, bundle: Any) -> Json:
+    def _query(self, loaded: Any, bundle: Any) -> Json:
         """The answer; regopy's own `Output` would parse it twice, and fails on errors."""
         shared = self._regopy.rego_shared
-        answer = shared.rego_bundle_query_entrypoint(interpreter._impl, bundle._impl, _ENTRYPOINT)  # noqa: SLF001
+        answer = shared.rego_bundle_query_entrypoint(loaded._impl, bundle._impl, ENTRYPOINT)  # noqa: SLF001
         try:
             text = str(shared.rego_output_string(answer))
             if not text.startswith('{"expressions"'):
-                raise _failure(self._ruleset, text)
+                raise failure(self._ruleset.modules, text)
             try:
                 return json.loads(text)["expressions"][0]
             except ValueError:
@@ -238,31 +206,3 @@ def _value(shared: Any, node: Any) -> Json:
         return json.loads(f'"{text}"' if kind == kinds.String else text, strict=False)
     except ValueError:
         return text
-
-
-def _syntax_error(name: str, text: str, detail: str) -> LockgateError:
-    """The error tree of one module as `file:line: message`."""
-    match = _POSITION.search(detail)
-    line = text.encode().count(b"\n", 0, int(match[1])) + 1 if match else 1
-    problem = match[2] if match else detail.strip().splitlines()[0]
-    return LockgateError(f"{name}:{line}: {problem}", "mend the Rego at that line; `opa check` says more")
-
-
-def _failure(ruleset: RuleSet, detail: str) -> LockgateError:
-    """An error that carries no place; the modules are searched for what it names."""
-    match = _ERROR.search(detail)
-    problem = (match[1] if match else detail.strip()[:200]).strip()
-    missing = _MISSING.search(problem)
-    place = _first_use(ruleset, missing[1]) if missing else ""
-    hint = "`opa check --strict` on the policies folder, or --engine opa, says where"
-    return LockgateError(f"{place}{problem or 'the rules could not be evaluated'}", hint)
-
-
-def _first_use(ruleset: RuleSet, function: str) -> str:
-    """`file:line: ` of the first call of `function`, empty when it is not found."""
-    call = re.compile(rf"\b{re.escape(function)}\(")
-    for name, text in ruleset.modules:
-        match = call.search(text)
-        if match:
-            return f"{name}:{text.count(chr(10), 0, match.start()) + 1}: "
-    return ""
