@@ -21,29 +21,24 @@ test_files_as_opa_test_loads_them if {
 	count(catalogue.models) > 0
 }
 
+# The second line of each pair reads the real file: opa loads it as data.data.NAME, conftest as data.NAME.
 test_each_name_both_ways if {
 	credentials_top := catalogue.credentials with data.credentials as 1 with data.data as {}
 	credentials_top == 1
-	credentials_nested := catalogue.credentials with data.data.credentials as 2
-	credentials_nested == 2
+	count(catalogue.credentials) > 0
 	caches_top := catalogue.caches with data.caches as 1 with data.data as {}
 	caches_top == 1
-	caches_nested := catalogue.caches with data.data.caches as 2
-	caches_nested == 2
+	count(catalogue.caches) > 0
 	provided_top := catalogue.provided with data.provided as 1 with data.data as {}
 	provided_top == 1
-	provided_nested := catalogue.provided with data.data.provided as 2
-	provided_nested == 2
+	count(catalogue.provided) > 0
 	selectors_top := catalogue.selectors with data.selectors as 1 with data.data as {}
 	selectors_top == 1
-	selectors_nested := catalogue.selectors with data.data.selectors as 2
-	selectors_nested == 2
+	count(catalogue.selectors) > 0
 	exemption_limits_top := catalogue.exemption_limits with data.exemption_limits as 1 with data.data as {}
 	exemption_limits_top == 1
-	exemption_limits_nested := catalogue.exemption_limits with data.data.exemption_limits as 2
-	exemption_limits_nested == 2
+	count(catalogue.exemption_limits) > 0
 	image_tags_top := catalogue.image_tags with data.image_tags as 1 with data.data as {}
 	image_tags_top == 1
-	image_tags_nested := catalogue.image_tags with data.data.image_tags as 2
-	image_tags_nested == 2
+	count(catalogue.image_tags) > 0
 }
