@@ -133,6 +133,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Write the pages about the rules, their examples and the table of what tests them."""
+    develop(session)
+    run(session, "python", "tools/rule_docs.py", path=pinned(session))
+
+
+@nox.session
 def readme(session: nox.Session) -> None:
     """Write the example of README.md from a real run."""
     develop(session)

@@ -10,7 +10,7 @@ import small_policies
 
 from lockgate import evaluate, rules
 from lockgate.errors import LockgateError
-from lockgate.model import ObjectRef, Overlay, Rendering, Severity, Violation
+from lockgate.model import ObjectRef, Overlay, Rendering, Severity, Violation, plain_name
 from lockgate.settings import Settings, parse
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_days_are_counted_to_the_last_one(expires: str, left: int | None) -> Non
     ],
 )
 def test_a_generated_name_is_known_without_its_hash(kind: str, name: str, plain: str) -> None:
-    assert evaluate.plain_name(ObjectRef(kind, name)) == plain
+    assert plain_name(ObjectRef(kind, name)) == plain
 
 
 REF = '{"apiVersion": "v1", "kind": "Pod", "namespace": "", "name": "a"}'

@@ -26,7 +26,7 @@ MEDIAN_FUNCTION = 12  # lines, not reached
 
 # A part is a module of the package or a folder of it; a part may import itself.
 GROUND = {"lockgate", "errors", "model", "settings"}  # "lockgate" is the package itself: its version
-SHARED = {"cache", "credentials", "progress", "resources", "yamltext"}  # helpers without a stage's knowledge
+SHARED = {"cache", "credentials", "pages", "progress", "resources", "yamltext"}  # helpers without a stage's knowledge
 STAGES = {"discover", "render", "trace", "evaluate", "report"}
 ALLOWED: dict[str, set[str]] = {
     "lockgate": set(),
@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "model": set(),
     "cache": {"lockgate", "errors"},
     "credentials": {"resources"},
+    "pages": {"model"},
     "progress": set(),
     "resources": {"errors"},
     "yamltext": {"errors", "model"},

@@ -7,64 +7,20 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from report_scene import CLEAN, FINDINGS, HOSTILE, REPORT, REPORTS, TOKEN, written
 
 from lockgate import report
-from lockgate.model import Exemption, Finding, Location, ObjectRef, Report, Rule, Severity
+from lockgate.model import Location, Report
+from lockgate.report import common, sarif
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-SEVERITIES = {"dev": Severity.WARNING, "canary": Severity.ERROR, "prod": Severity.ERROR}
-TOKEN = "hf" + "_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZabCdEfGh"
-RULES = {
-    rule.id: rule
-    for rule in (
-        Rule(
-            "CST001",
-            "cost",
-            "The peak fits the budget",
-            "d",
-            SEVERITIES,
-            "Lower `maxReplicas`.",
-            ("https://example.com",),
-        ),
-        Rule("IMG001", "images", "Images are pinned", "d", SEVERITIES, "Write the digest."),
-        Rule("KEY003", "secrets", "No credential is written", "d", SEVERITIES, "Refer to the secret."),
-        Rule("SCH004", "scheduling", "No GPU selector without GPU", "d", SEVERITIES, "Remove it."),
-    )
-}
-HPA = ObjectRef("HorizontalPodAutoscaler", "api", "api-prod", "autoscaling/v2")
-EXEMPTION = Exemption(0, "IMG001", "Deployment/api", ("prod",), "not pinned yet", "ml-platform", "2026-12-08")
-FINDINGS = (
-    Finding(
-        "IMG001", Severity.ERROR, "wants a digest, found 'v0.32.0'", Location("base/deployment.yaml", 3, 12),
-        (ObjectRef("Deployment", "api", "api-prod", "apps/v1"),), ("spec", "image"), ("prod",), (), EXEMPTION,
-    ),
-    Finding(
-        "KEY003", Severity.ERROR, f"wants no credential, found a token that starts with '{TOKEN[:6]}'",
-        Location("base/deployment.yaml", 4, 7), (ObjectRef("Deployment", "api", "api-dev", "apps/v1"),),
-        ("spec", "env", 0, "value"), ("dev", "canary", "prod"),
-    ),
-    Finding(
-        "SCH004", Severity.WARNING, "wants no selector, found \x1b[2J'gpu'", Location("gone.yaml", 9),
-        (ObjectRef("Job", "a", "d", "batch/v1"), ObjectRef("Job", "b", "d", "batch/v1")), ("spec",), ("dev",),
-    ),
-    Finding(
-        "CST001", Severity.ERROR, "wants at most 4 GPUs, found a peak of 8: 4 pods x 2 GPUs",
-        Location("overlays/prod/hpa.yaml", 2, 3), (HPA,), ("spec", "maxReplicas"), ("prod",),
-        (Location("base/hpa.yaml", 7, 3),),
-    ),
-)  # fmt: skip
-REPORT = Report(
-    environments=("dev", "canary", "prod"),
-    objects={"dev": 1, "canary": 20, "prod": 30},
-    rules=RULES,
-    findings=FINDINGS,
-    not_covered=("RayCluster/x (dev)",),
-    renderer="pykustomize",
-    engine="embedded",
-)
-CLEAN = replace(REPORT, environments=("dev",), objects={"dev": 1}, findings=(), not_covered=())
 
 
 @pytest.fixture
@@ -87,12 +43,6 @@ class Terminal(io.StringIO):
         return True
 
 
-def written(name: str, what: Report, root: Path, stream: io.StringIO | None = None) -> str:
-    target = stream or io.StringIO()
-    report.FORMATS[name](what, target, root)
-    return target.getvalue()
-
-
 def compare(name: str, text: str) -> None:
     file = SNAPSHOTS / name
     if os.environ.get("LOCKGATE_UPDATE_SNAPSHOTS"):
@@ -102,13 +52,16 @@ def compare(name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", report.FORMATS)
 @pytest.mark.parametrize(("kind", "what"), [("findings", REPORT), ("clean", CLEAN)])
-def test_a_format_is_as_its_snapshot(name: str, kind: str, what: Report, root: Path) -> None:
+def test_a_format_is_as_its_snapshot(
+    name: str, kind: str, what: Report, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sarif, "__version__", "1.2.3")
     compare(f"report-{kind}.{name}", written(name, what, root))
 
 
 def test_every_format_has_its_module() -> None:
-    assert next(iter(report.FORMATS)) == "text"
-    modules = {path.stem for path in Path(report.__file__).parent.glob("*.py")} - {"__init__"}
+    assert list(report.FORMATS) == ["text", "json", "sarif", "junit", "github", "gitlab", "markdown"]
+    modules = {path.stem for path in Path(report.__file__).parent.glob("*.py")} - {"__init__", "common"}
     assert modules == set(report.FORMATS)
 
 
@@ -159,3 +112,46 @@ def test_a_very_long_line_is_cut(root: Path) -> None:
     text = written("text", replace(REPORT, findings=(finding,)), root)
     assert max(map(len, text.splitlines())) < 250
     assert "^" not in text
+
+
+@pytest.mark.parametrize("what", REPORTS.values(), ids=REPORTS)
+@pytest.mark.parametrize("name", report.FORMATS)
+def test_no_format_shows_a_secret(name: str, what: Report, root: Path) -> None:
+    text = written(name, what, root)
+    assert TOKEN not in text
+    assert "\x1b" not in text
+
+
+def test_a_fingerprint_stays_when_lines_move_and_values_change() -> None:
+    moved = tuple(
+        replace(f, location=Location(f.location.file, f.location.line + 9), message="other", environments=("dev",))
+        for f in HOSTILE.findings
+    )
+    before = [digits for _, digits in common.fingerprints(HOSTILE)]
+    assert [digits for _, digits in common.fingerprints(replace(HOSTILE, findings=moved))] == before
+    assert len(set(before)) == len(before)
+
+
+def test_a_fingerprint_leaves_out_the_hash_of_a_generated_name() -> None:
+    [finding] = FINDINGS[1:2]
+    [ref] = finding.objects
+    names = ("chat-serve-5h8mfk2t7c", "chat-serve-7b9mfk2t7c")
+    configs = [replace(finding, objects=(replace(ref, kind="ConfigMap", name=name),)) for name in names]
+    digits = {d for config in configs for _, d in common.fingerprints(replace(REPORT, findings=(config,)))}
+    assert len(digits) == 1
+
+
+def test_several_formats_go_to_several_files_in_one_run(
+    repository: Path, tmp_path: Path, lockgate: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    file = repository / "overlays" / "prod" / "autoscaler-bounds.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("maxReplicas: 3", "maxReplicas: 9"), encoding="utf-8")
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    others = [word for name in list(report.FORMATS)[1:] for word in ("--format", f"{name}={folder / name}")]
+    done = lockgate("check", str(repository), "--format", "text", *others)
+    assert done.returncode == 1
+    assert "CST001" in done.stdout
+    assert {path.name for path in folder.iterdir()} == set(report.FORMATS) - {"text"}
+    assert [path.name for path in folder.iterdir() if "CST001" not in path.read_text(encoding="utf-8")] == []
+    assert len(json.loads((folder / "sarif").read_text(encoding="utf-8"))["runs"]) == 1

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from lockgate import credentials
-from lockgate.evaluate import covers, days_left, environments_of, plain_name
+from lockgate.evaluate import covers, days_left, environments_of
 from lockgate.model import (
     Exemption,
     Finding,
@@ -24,6 +24,7 @@ from lockgate.model import (
     Rendering,
     Rule,
     Violation,
+    plain_name,
 )
 
 if TYPE_CHECKING:

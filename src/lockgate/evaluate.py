@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lockgate import engines
 from lockgate.errors import LockgateError
-from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation
+from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,19 +176,6 @@ def covers(exemption: Exemption, rule: str, ref: ObjectRef, environment: str) ->
     if exemption.rule != rule or exemption.object not in {str(ref), f"{ref.kind}/{plain_name(ref)}"}:
         return False
     return not exemption.environments or environment in exemption.environments
-
-
-def plain_name(ref: ObjectRef) -> str:
-    """A generated object's name without kustomize's hash; any other name as it is."""
-    stem, _, suffix = ref.name.rpartition("-")
-    if ref.kind in {"ConfigMap", "Secret"} and stem and len(suffix) == _HASH_LENGTH:
-        return stem if set(suffix) <= _HASH_LETTERS else ref.name
-    return ref.name
-
-
-_HASH_LENGTH = 10
-_HASH_LETTERS = set("2456789bcdfghkmt")
-"""kustomize writes its hashes in these only, so that they spell no word."""
 
 
 def _checked(exemption: Exemption, settings: Settings, facts: Mapping[str, object]) -> bool:

@@ -69,6 +69,19 @@ class ObjectRef:
         return f"{self.kind}/{self.name}"
 
 
+def plain_name(ref: ObjectRef) -> str:
+    """A generated object's name without kustomize's hash; any other name as it is."""
+    stem, _, suffix = ref.name.rpartition("-")
+    if ref.kind in {"ConfigMap", "Secret"} and stem and len(suffix) == _HASH_LENGTH:
+        return stem if set(suffix) <= _HASH_LETTERS else ref.name
+    return ref.name
+
+
+_HASH_LENGTH = 10
+_HASH_LETTERS = set("2456789bcdfghkmt")
+"""kustomize writes its hashes in these only, so that they spell no word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """What kustomize made of one overlay.

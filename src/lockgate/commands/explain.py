@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lockgate import pipeline, rules
+from lockgate import pages, pipeline, rules
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from lockgate.model import Rule
     from lockgate.rules import RuleSet
-
-_WIDTH = 96
 
 
 @click.command(epilog="Examples:\n\n  lockgate explain GPU001\n\n  lockgate explain --list")
@@ -33,38 +30,13 @@ def command(identifier: str | None, *, listed: bool) -> int:
     if listed or identifier is None:
         click.echo("\n".join(_table(ruleset)))
     else:
-        click.echo("\n".join(page(_rule(ruleset, identifier))))
+        click.echo(page(_rule(ruleset, identifier)))
     return 0
 
 
-def page(rule: Rule) -> list[str]:
-    """The text about one rule, line by line."""
-    severity = ", ".join(f"{level} {rule.severity[level]}" for level in rules.LEVELS if level in rule.severity)
-    lines = [f"{rule.id}: {rule.title}", f"severity: {severity}", ""]
-    lines += [*_section("Why", rule.description), *_section("Fix", rule.remediation)]
-    lines += ["Exempt", "  In lockgate.yaml, for at most 90 days (30 where it covers prod):", ""]
-    lines += textwrap.indent(_exemption(rule.id), "    ").splitlines()
-    if rule.links:
-        lines += ["", "Links", *(f"  {link}" for link in rule.links)]
-    return lines
-
-
-def _section(title: str, text: str) -> Iterator[str]:
-    yield title
-    yield from textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-    yield ""
-
-
-def _exemption(identifier: str) -> str:
-    return (
-        "exemptions:\n"
-        f"  - rule: {identifier}\n"
-        "    object: Kind/name\n"
-        "    environments: [dev]\n"
-        "    reason: why it may stay broken for a while\n"
-        "    owner: who mends it\n"
-        '    expires: "YYYY-MM-DD"'
-    )
+def page(rule: Rule) -> str:
+    """The text about one rule."""
+    return f"{rule.id}: {rule.title}\nseverity: {pages.severities(rule)}\n\n{pages.plain(rule).rstrip()}"
 
 
 def _table(ruleset: RuleSet) -> Iterator[str]:

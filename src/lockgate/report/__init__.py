@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO, TypeAlias
 
 from lockgate.model import Report
-from lockgate.report import json, text
+from lockgate.report import github, gitlab, json, junit, markdown, sarif, text
 
 Write: TypeAlias = Callable[[Report, TextIO, Path], None]
 """Writes a report to a stream; the path is the repository, whose source lines may be shown."""
@@ -18,5 +18,10 @@ Write: TypeAlias = Callable[[Report, TextIO, Path], None]
 FORMATS: dict[str, Write] = {
     "text": text.write,
     "json": json.write,
+    "sarif": sarif.write,
+    "junit": junit.write,
+    "github": github.write,
+    "gitlab": gitlab.write,
+    "markdown": markdown.write,
 }
 """Every format by the name that a person types, the default first."""

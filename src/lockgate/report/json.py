@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TextIO
 
-from lockgate.model import Exemption, Finding, Json, Location, ObjectRef, Report, Rule, Severity
+from lockgate import credentials
+from lockgate.report import common
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from lockgate.model import Exemption, Finding, Json, Location, ObjectRef, Report, Rule
 
 VERSION = 1
 """Rises when a key changes its meaning or goes; new keys may come without it."""
@@ -32,22 +35,7 @@ def document(report: Report) -> dict[str, Json]:
         "rules": sorted(report.rules),
         "findings": [_finding(f, report.rules[f.rule]) for f in report.findings],
         "not_covered": list(report.not_covered),
-        "summary": summary(report),
-    }
-
-
-def summary(report: Report) -> dict[str, int]:
-    """Counts of what was checked and of what was found."""
-    found = [finding.severity for finding in report.open]
-    return {
-        "environments": len(report.environments),
-        "objects": sum(report.objects.values()),
-        "rules": len(report.rules),
-        "errors": found.count(Severity.ERROR),
-        "warnings": found.count(Severity.WARNING),
-        "notes": found.count(Severity.NOTE),
-        "exempted": len(report.findings) - len(found),
-        "not_covered": len(report.not_covered),
+        "summary": common.summary(report),
     }
 
 
@@ -56,7 +44,7 @@ def _finding(finding: Finding, rule: Rule) -> dict[str, Json]:
         "rule": finding.rule,
         "severity": str(finding.severity),
         "title": rule.title,
-        "message": finding.message,
+        "message": credentials.mask(finding.message),
         "location": _location(finding.location),
         "related": [_location(other) for other in finding.related],
         "objects": [_object(ref) for ref in finding.objects],
@@ -82,4 +70,4 @@ def _object(ref: ObjectRef) -> Mapping[str, str]:
 
 
 def _exemption(exemption: Exemption) -> Mapping[str, str]:
-    return {"reason": exemption.reason, "owner": exemption.owner, "expires": exemption.expires}
+    return {"reason": credentials.mask(exemption.reason), "owner": exemption.owner, "expires": exemption.expires}

@@ -5,13 +5,13 @@ The same text with colours on a terminal and without them in a pipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from lockgate import credentials
 from lockgate.model import Finding, Location, Report, Severity
-from lockgate.report.json import summary
+from lockgate.report import common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def _finding(finding: Finding, report: Report, source: _Source) -> Iterator[_Lin
         (": ", ""),
         (str(finding.severity), style),
         (f" {finding.rule} ", "bold"),
-        (_printable(finding.message), ""),
+        (common.said(finding.message), ""),
     ]
     yield from source.excerpt(finding, style)
     yield _field("in", f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
@@ -71,7 +71,7 @@ def _place(location: Location) -> str:
 
 
 def _field(name: str, value: str) -> _Line:
-    return [(f"  {name}: ", "cyan"), (_printable(value), "")]
+    return [(f"  {name}: ", "cyan"), (common.printable(value), "")]
 
 
 class _Source:
@@ -91,7 +91,7 @@ class _Source:
         # What a secrets rule points at is a secret: logs of CI are read by many.
         shown = credentials.mask_values(raw) if finding.rule.startswith("KEY") else raw
         number = f"{location.line:>6} | "
-        yield [(number, "dim"), (_printable(credentials.mask(shown))[:_WIDEST], "")]
+        yield [(number, "dim"), (common.said(shown)[:_WIDEST], "")]
         if 0 < location.column <= min(len(raw) + 1, _WIDEST):
             indent = " " * (len(number) - 2) + "| " + " " * (location.column - 1)
             yield [(indent, "dim"), ("^", style)]
@@ -102,11 +102,6 @@ class _Source:
         except OSError:
             return ()
         return tuple(text.split("\n"))
-
-
-def _printable(text: str) -> str:
-    """Text without control characters, which could rewrite a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _exempted(findings: Sequence[Finding]) -> Iterator[_Line]:
@@ -120,37 +115,25 @@ def _exempted(findings: Sequence[Finding]) -> Iterator[_Line]:
 
 def _exemption(finding: Finding) -> tuple[tuple[str, str], ...]:
     where = f"{finding.location} ({', '.join(finding.environments)})"
-    entry = finding.exemption
-    why = (
-        f"until {entry.expires or 'no date'}, {entry.owner or 'no owner'}: {entry.reason or 'no reason'}"
-        if entry
-        else ""
-    )
-    return ((f"  {finding.rule} ", "bold"), (f"{where} {_printable(why)}", "dim"))
+    why = common.exempted(finding.exemption) if finding.exemption else ""
+    return ((f"  {finding.rule} ", "bold"), (f"{where} {why}", "dim"))
 
 
 def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
     if objects:
         yield [("not covered", "bold"), (" (they hold pods that no rule reads):", "")]
-        yield from ([(f"  {_printable(name)}", "")] for name in objects)
+        yield from ([(f"  {common.printable(name)}", "")] for name in objects)
         yield []
 
 
 def _summary(report: Report) -> _Line:
-    counts = summary(report)
-    checked = ", ".join(_count(counts, name) for name in ("environments", "objects", "rules"))
-    found = ", ".join(_count(counts, name) for name in ("errors", "warnings", "notes") if counts[name])
-    more = "".join(f", {counts[name]} {name.replace('_', ' ')}" for name in ("exempted", "not_covered") if counts[name])
+    counts = common.summary(report)
+    found = common.found(counts)
     style = "bold red" if counts["errors"] else "bold yellow" if found else "bold green"
     how = ", ".join(filter(None, (report.renderer, report.engine)))
     return [
-        (f"{checked}: ", ""),
+        (f"{common.checked(counts)}: ", ""),
         (found or "no findings", style),
-        (more, ""),
+        (common.set_aside(counts), ""),
         (f" ({how})" if how else "", "dim"),
     ]
-
-
-def _count(counts: Mapping[str, int], name: str) -> str:
-    number = counts[name]
-    return f"{number} {name.removesuffix('s') if number == 1 else name}"

@@ -1,0 +1,97 @@
+"""What several formats say alike: text without secrets, paths in the git checkout, fingerprints, counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from lockgate import credentials
+from lockgate.model import Exemption, Finding, Report, Severity, plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+NOT_COVERED = "holds pods that no rule reads"
+"""What every format says of an object of `Report.not_covered`."""
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could rewrite a terminal and which XML refuses."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def said(text: str) -> str:
+    """Text for a report that others read: nothing that has the shape of a credential, printable only."""
+    return printable(credentials.mask(text))
+
+
+def exempted(exemption: Exemption) -> str:
+    """Until when, who and why, with what is missing said so."""
+    until, owner = exemption.expires or "no date", exemption.owner or "no owner"
+    return said(f"until {until}, {owner}: {exemption.reason or 'no reason'}")
+
+
+def summary(report: Report) -> dict[str, int]:
+    """Counts of what was checked and of what was found."""
+    found = [finding.severity for finding in report.open]
+    return {
+        "environments": len(report.environments),
+        "objects": sum(report.objects.values()),
+        "rules": len(report.rules),
+        "errors": found.count(Severity.ERROR),
+        "warnings": found.count(Severity.WARNING),
+        "notes": found.count(Severity.NOTE),
+        "exempted": len(report.findings) - len(found),
+        "not_covered": len(report.not_covered),
+    }
+
+
+def checked(counts: Mapping[str, int]) -> str:
+    """What was checked, like `3 environments, 51 objects, 70 rules`."""
+    return ", ".join(count(counts, name) for name in ("environments", "objects", "rules"))
+
+
+def found(counts: Mapping[str, int]) -> str:
+    """What was found, like `2 errors, 1 note`; empty when nothing was."""
+    return ", ".join(count(counts, name) for name in ("errors", "warnings", "notes") if counts[name])
+
+
+def set_aside(counts: Mapping[str, int]) -> str:
+    """What is no open finding, like `, 1 exempted, 1 not covered`; empty when there is nothing."""
+    names = (name for name in ("exempted", "not_covered") if counts[name])
+    return "".join(f", {counts[name]} {name.replace('_', ' ')}" for name in names)
+
+
+def count(counts: Mapping[str, int], name: str) -> str:
+    """One count in words, like `1 error`."""
+    number = counts[name]
+    return f"{number} {name.removesuffix('s') if number == 1 else name}"
+
+
+def prefix(root: Path) -> str:
+    """The repository's folder in its git checkout, like `services/qwen/`; empty when they are the same.
+
+    A forge counts paths from the root of the checkout.
+    """
+    root = root.resolve()
+    for folder in (root, *root.parents):
+        if (folder / ".git").exists():
+            inside = root.relative_to(folder).as_posix()
+            return "" if inside == "." else f"{inside}/"
+    return ""
+
+
+def fingerprints(report: Report) -> Iterator[tuple[Finding, str]]:
+    """Each finding with a number of 64 hexadecimal digits of its own.
+
+    It stays the same when lines move, values change or an environment is added: it is made of rule,
+    file, objects and field, and of the position among those that share all of them.
+    """
+    seen: Counter[str] = Counter()
+    for finding in report.findings:
+        objects = sorted({f"{ref.group}/{ref.kind}/{plain_name(ref)}" for ref in finding.objects})
+        made_of = "\0".join([finding.rule, finding.location.file, *objects, *map(str, finding.path)])
+        seen[made_of] += 1
+        yield finding, hashlib.sha256(f"{made_of}\0{seen[made_of]}".encode()).hexdigest()

@@ -1,0 +1,54 @@
+"""The report as GitLab's code quality JSON: one entry per finding, shown in a merge request.
+
+The format has no word for an exemption: an exempted finding is an entry of the lowest severity that
+says so. An object that no rule covers is one at `lockgate.yaml`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, TextIO
+
+from lockgate.model import Finding, Json, Report, Rule, Severity
+from lockgate.report import common
+from lockgate.settings import FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.NOTE: "info"}
+
+
+def write(report: Report, stream: TextIO, root: Path) -> None:
+    """Writes a list of entries, paths counted from the git checkout."""
+    prefix = common.prefix(root)
+    entries = [_finding(f, digits, report.rules[f.rule], prefix) for f, digits in common.fingerprints(report)]
+    entries += [_not_covered(name, prefix) for name in report.not_covered]
+    json.dump(entries, stream, indent=2, ensure_ascii=False)
+    stream.write("\n")
+
+
+def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str, Json]:
+    where = ", ".join(finding.environments)
+    text = f"{finding.rule} ({where}): {common.said(finding.message)}. Fix: {common.said(rule.remediation)}"
+    if finding.exemption:
+        text = f"Exempted {common.exempted(finding.exemption)}. {text}"
+    severity = "info" if finding.exemption else _SEVERITIES[finding.severity]
+    return _entry(text, finding.rule, digits, severity, (prefix + finding.location.file, finding.location.line))
+
+
+def _not_covered(name: str, prefix: str) -> dict[str, Json]:
+    digits = hashlib.sha256(f"not covered\0{name}".encode()).hexdigest()
+    return _entry(f"{common.said(name)} {common.NOT_COVERED}", "not-covered", digits, "info", (prefix + FILE, 1))
+
+
+def _entry(text: str, check: str, digits: str, severity: str, place: tuple[str, int]) -> dict[str, Json]:
+    path, line = place
+    return {
+        "description": text,
+        "check_name": check,
+        "fingerprint": digits,
+        "severity": severity,
+        "location": {"path": path, "lines": {"begin": max(line, 1)}},
+    }
