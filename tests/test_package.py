@@ -73,12 +73,14 @@ def test_the_installed_wheel_writes_a_repository_and_gates_it(installed: Path, t
     path = os.pathsep.join([str(installed), "/usr/bin", "/bin"])
     run(installed / "lockgate", "new", "qwen-chat", "--defaults", cwd=tmp_path, PATH=path, PYTHONPATH="")
     run(installed / "lockgate", "check", tmp_path / "qwen-chat", cwd=tmp_path, PATH=path, PYTHONPATH="")
+    assert "\nBad\n" in run(installed / "lockgate", "explain", "GPU001", cwd=tmp_path, PATH=path, PYTHONPATH="")
 
 
 def test_the_action_gates_and_annotates(installed: Path, pristine: Path, tmp_path: Path) -> None:
     # The runner's part of it: the last step of action.yml, with inputs in the environment.
     gate = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"][-1]
-    assert set(gate["env"]) == {"LOCKGATE_SOURCE", *(f"LOCKGATE_{name}" for name in INPUTS)}
+    assert set(gate["env"]) == {f"LOCKGATE_{name}" for name in INPUTS}
+    (tmp_path / ".git").mkdir()
     (tmp_path / "lockgate").symlink_to(installed.parent)
     shutil.copytree(pristine, tmp_path / "services" / "qwen-chat")
     edited = tmp_path / "services" / "qwen-chat" / "overlays" / "prod" / "autoscaler-bounds.yaml"
@@ -89,14 +91,15 @@ def test_the_action_gates_and_annotates(installed: Path, pristine: Path, tmp_pat
     done = subprocess.run(
         ["bash", "-c", gate["run"]],
         cwd=tmp_path,
-        env={**os.environ, **inputs, "RUNNER_TEMP": str(tmp_path), "LOCKGATE_SOURCE": str(ROOT), "PYTHONPATH": ""},
+        env={**os.environ, **inputs, "RUNNER_TEMP": str(tmp_path), "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert (
-        "::error file=services/qwen-chat/overlays/prod/autoscaler-bounds.yaml,line=8,title=CST001 prod::" in done.stdout
+        "::error file=services/qwen-chat/overlays/prod/autoscaler-bounds.yaml,line=8,col=16,title=CST001 prod::"
+        in done.stdout
     )
 
 

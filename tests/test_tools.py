@@ -126,24 +126,3 @@ def test_try_refuses_a_python_that_is_too_old(
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     assert make.main(["try", "x"]) == 2
     assert "Lockgate needs Python 3.11 or later, this is 3.9.2" in capsys.readouterr().err
-
-
-def test_a_finding_becomes_an_annotation_at_its_line() -> None:
-    import annotate
-
-    finding = {
-        "rule": "GPU001",
-        "severity": "error",
-        "message": "wanted 100 %, found: 5,\nx",
-        "fix": "write 2",
-        "location": {"file": "base/a,b.yaml", "line": 7},
-        "environments": ["dev", "prod"],
-        "exemption": None,
-    }
-    assert annotate.annotation(finding, "services/qwen") == (
-        "::error file=services/qwen/base/a%2Cb.yaml,line=7,title=GPU001 dev%2C prod"
-        "::wanted 100 %25, found: 5,%0Ax%0Afix: write 2"
-    )
-    exempted = annotate.annotation({**finding, "exemption": {"expires": "2026-12-08"}}, ".")
-    assert exempted.startswith("::notice file=base/a%2Cb.yaml,line=7,")
-    assert "::exempted until 2026-12-08: wanted" in exempted
