@@ -27,7 +27,7 @@ deny contains result if {
 	scaling.object_id(target) == scaler.target
 	replicas := target.spec.replicas
 	not ignored_by_argo(target)
-	msg := sprintf("spec.replicas is %v beside the %s \"%s\", wanted none", [replicas, scaler.object.kind, objects.name(scaler.object)])
+	msg := sprintf("spec.replicas is %v beside the %v \"%v\", wanted none", [replicas, scaler.object.kind, objects.name(scaler.object)])
 	result := results.finding("HPA001", target, ["spec", "replicas"], msg)
 }
 
@@ -65,7 +65,7 @@ applications := array.concat(
 deny contains result if {
 	some scaler in scaling.autoscalers
 	scaler.min > scaler.max
-	msg := sprintf("%s %d is above %s %d, wanted at most the maximum", [scaler.min_field, scaler.min, scaler.max_field, scaler.max])
+	msg := sprintf("%v %v is above %v %v, wanted at most the maximum", [scaler.min_field, scaler.min, scaler.max_field, scaler.max])
 	found := results.finding("HPA002", scaler.object, ["spec", scaler.min_field], msg)
 	result := results.with_also(found, [results.place(scaler.object, ["spec", scaler.max_field])])
 }
@@ -75,6 +75,6 @@ deny contains result if {
 	scaler.min <= scaler.max
 	wanted := object.get(catalogue.thresholds.autoscaler_minimum, environment.level, 1)
 	scaler.min < wanted
-	msg := sprintf("%s is %d, wanted at least %d in %s", [scaler.min_field, scaler.min, wanted, environment.name])
+	msg := sprintf("%v is %v, wanted at least %v in %v", [scaler.min_field, scaler.min, wanted, environment.name])
 	result := results.finding("HPA002", scaler.object, ["spec", scaler.min_field], msg)
 }

@@ -30,7 +30,7 @@ over_budget if scaling.sure_gpus > budget
 deny contains result if {
 	over_budget
 	culprit := largest
-	msg := sprintf("GPUs at the peak: %s > budget %d", [peak_words, budget])
+	msg := sprintf("GPUs at the peak: %v > budget %v", [peak_words, budget])
 	places := array.concat(culprit_places(culprit), [results.settings_place(["environments", environment.name, "gpu_budget"])])
 	found := results.finding_at("CST001", places[0].object, places[0].path, msg)
 	result := results.with_also(found, array.slice(places, 1, count(places)))
@@ -38,7 +38,7 @@ deny contains result if {
 
 peak_words := scaling.total.terms if count(scaling.controllers) == 1
 
-peak_words := sprintf("%s; together %d", [scaling.total.terms, scaling.total.gpus]) if count(scaling.controllers) > 1
+peak_words := sprintf("%v; together %v", [scaling.total.terms, scaling.total.gpus]) if count(scaling.controllers) > 1
 
 # The first of the controllers that need the most.
 largest := heaviest[0]
@@ -79,7 +79,7 @@ deny contains result if {
 	some key in used_keys
 	count(quotas(key)) == 0
 	spot := quota_spot(key)
-	msg := sprintf("no ResourceQuota limits requests.%s, wanted one between the peak of %d and the budget", [key, scaling.total.gpus])
+	msg := sprintf("no ResourceQuota limits requests.%v, wanted one between the peak of %v and the budget", [key, scaling.total.gpus])
 	result := results.finding("CST002", spot.object, spot.path, msg)
 }
 
@@ -88,7 +88,7 @@ deny contains result if {
 	some key in used_keys
 	quota := smallest(key)
 	quota.gpus < scaling.sure_gpus
-	msg := sprintf("the quota of requests.%s is %d, wanted at least the peak: %s", [key, quota.gpus, peak_words])
+	msg := sprintf("the quota of requests.%v is %v, wanted at least the peak: %v", [key, quota.gpus, peak_words])
 	found := results.finding("CST002", quota.object, ["spec", "hard", concat(".", ["requests", key])], msg)
 	result := results.with_also(found, said_places(largest))
 }
@@ -98,7 +98,7 @@ deny contains result if {
 	some key in used_keys
 	quota := smallest(key)
 	quota.gpus > budget
-	msg := sprintf("the quota of requests.%s is %d, wanted at most the budget %d", [key, quota.gpus, budget])
+	msg := sprintf("the quota of requests.%v is %v, wanted at most the budget %v", [key, quota.gpus, budget])
 	found := results.finding("CST002", quota.object, ["spec", "hard", concat(".", ["requests", key])], msg)
 	result := results.with_also(found, [results.settings_place(["environments", environment.name, "gpu_budget"])])
 }
@@ -148,8 +148,8 @@ deny contains result if {
 	parts := sharing(name)
 	together := sum([part.gpus | some part in parts])
 	together > cluster.gpus
-	words := concat(" + ", [sprintf("%s %d", [part.name, part.gpus]) | some part in parts])
-	msg := sprintf("peaks on the cluster \"%s\": %s = %d > %d GPUs", [name, words, together, cluster.gpus])
+	words := concat(" + ", [sprintf("%v %v", [part.name, part.gpus]) | some part in parts])
+	msg := sprintf("peaks on the cluster \"%v\": %v = %v > %v GPUs", [name, words, together, cluster.gpus])
 	found := results.settings_finding("CST003", ["clusters", name, "gpus"], msg)
 	result := object.union(found, {"environments": [part.name | some part in parts]})
 }

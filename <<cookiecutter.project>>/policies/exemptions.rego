@@ -18,7 +18,7 @@ import rego.v1
 deny contains result if {
 	some exemption in exemptions
 	some field in missing(exemption)
-	result := exemption_finding(exemption, field, sprintf("an exemption wants %s, found none", [field]))
+	result := exemption_finding(exemption, field, sprintf("an exemption wants %v, found none", [field]))
 }
 
 deny contains result if {
@@ -32,7 +32,7 @@ deny contains result if {
 	some exemption in exemptions
 	limit := days_allowed(exemption)
 	exemption.days_left > limit
-	result := exemption_finding(exemption, "expires", sprintf("an exemption of %s wants to expire within %d days, found '%s' in %d days", [
+	result := exemption_finding(exemption, "expires", sprintf("an exemption of %v wants to expire within %v days, found '%v' in %v days", [
 		levels_text(exemption),
 		limit,
 		exemption.expires,
@@ -44,7 +44,7 @@ deny contains result if {
 	some exemption in exemptions
 	is_number(exemption.days_left)
 	exemption.days_left < 0
-	result := warning(exemption_finding(exemption, "expires", sprintf("the exemption of %s for '%s' expired on %s", [
+	result := warning(exemption_finding(exemption, "expires", sprintf("the exemption of %v for '%v' expired on %v", [
 		exemption.rule,
 		exemption.object,
 		exemption.expires,
@@ -57,7 +57,7 @@ deny contains result if {
 	exemption.used == false
 	count(missing(exemption)) == 0
 	exemption.days_left >= 0
-	result := warning(exemption_finding(exemption, "rule", sprintf("the exemption of %s for '%s' wants a finding to exempt, found none", [
+	result := warning(exemption_finding(exemption, "rule", sprintf("the exemption of %v for '%v' wants a finding to exempt, found none", [
 		exemption.rule,
 		exemption.object,
 	])))

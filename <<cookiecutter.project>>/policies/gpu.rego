@@ -40,7 +40,7 @@ troubles := [{"entry": entry, "problem": problem} |
 # container on. One fault at a time: the others often follow from it.
 request_problem(entry) := {
 	"path": ["resources", "limits", wanted_key],
-	"msg": sprintf("container %s has no GPU limit, wanted %s: 1 or more in resources.limits", [quoted(entry), wanted_key]),
+	"msg": sprintf("container %v has no GPU limit, wanted %v: 1 or more in resources.limits", [quoted(entry), wanted_key]),
 	"also": [],
 } if {
 	vllm.serves(entry)
@@ -48,20 +48,20 @@ request_problem(entry) := {
 	not workloads.claims_device(entry.container)
 } else := {
 	"path": ["resources", "limits", key],
-	"msg": sprintf("container %s has the GPU limit %s: \"%v\", wanted a whole number of 1 or more", [quoted(entry), key, entry.container.resources.limits[key]]),
+	"msg": sprintf("container %v has the GPU limit %v: \"%v\", wanted a whole number of 1 or more", [quoted(entry), key, entry.container.resources.limits[key]]),
 	"also": [],
 } if {
 	key := broken_limits(entry)[0]
 } else := {
 	"path": ["resources", "limits", key],
-	"msg": sprintf("container %s asks for %s, wanted one of: %s", [quoted(entry), key, concat(", ", environment.pool.gpu_resources)]),
+	"msg": sprintf("container %v asks for %v, wanted one of: %v", [quoted(entry), key, concat(", ", environment.pool.gpu_resources)]),
 	"also": [],
 } if {
 	count(environment.pool.gpu_resources) > 0
 	key := foreign_keys(entry)[0]
 } else := {
 	"path": ["resources", "requests", key],
-	"msg": sprintf("container %s requests %s: \"%v\", wanted the limit \"%v\"", [quoted(entry), key, request, limit]),
+	"msg": sprintf("container %v requests %v: \"%v\", wanted the limit \"%v\"", [quoted(entry), key, request, limit]),
 	"also": [["resources", "limits", key]],
 } if {
 	key := unequal_requests(entry.container)[0]
@@ -98,7 +98,7 @@ whole_limit(entry, key) if {
 
 format_number(q) := sprintf("%v", [q])
 
-quoted(entry) := sprintf("\"%s\"", [entry.container.name])
+quoted(entry) := sprintf("\"%v\"", [entry.name])
 
 default wanted_key := "nvidia.com/gpu"
 
@@ -124,7 +124,7 @@ deny contains result if {
 	limit := workloads.gpu_count(server.container)
 	needed := vllm.needed[server.workload.id]
 	limit != needed
-	msg := sprintf("container %s has %d GPUs, wanted %d: %s", [quoted(server), limit, needed, size_words(server)])
+	msg := sprintf("container %v has %v GPUs, wanted %v: %v", [quoted(server), limit, needed, size_words(server)])
 	found := results.finding("GPU002", server.object, array.concat(server.path, ["resources", "limits", keys[0]]), msg)
 	result := results.with_also(found, size_places(server))
 }
@@ -146,7 +146,7 @@ sizes := [
 
 size_words(server) := "tensor-parallel-size 1 by default" if count(size_places(server)) == 0
 
-size_words(server) := concat(" x ", [sprintf("%s %v", [name, server.flags[name].value]) |
+size_words(server) := concat(" x ", [sprintf("%v %v", [name, server.flags[name].value]) |
 	some name in sizes
 	counts(server, name)
 ]) if {
@@ -181,7 +181,7 @@ superseded(server, "data-parallel-size") if server.flags["data-parallel-size-loc
 deny contains result if {
 	some engine in vllm.engines
 	engine.init
-	msg := sprintf("init container %s starts a vLLM engine, wanted the engine in the serving container only", [quoted(engine)])
+	msg := sprintf("init container %v starts a vLLM engine, wanted the engine in the serving container only", [quoted(engine)])
 	result := results.finding("GPU003", engine.object, start_path(engine), msg)
 }
 
@@ -189,7 +189,7 @@ deny contains result if {
 	some engine in vllm.main_engines
 	not vllm.serves(engine)
 	server := vllm.server_of(engine.workload)
-	msg := sprintf("container %s starts a second vLLM engine beside %s, wanted one engine in a pod", [quoted(engine), quoted(server)])
+	msg := sprintf("container %v starts a second vLLM engine beside %v, wanted one engine in a pod", [quoted(engine), quoted(server)])
 	result := results.finding("GPU003", engine.object, start_path(engine), msg)
 }
 
@@ -202,7 +202,7 @@ deny contains result if {
 	keeper := first_holder(workload, keepers)
 	keeper.path != entry.path
 	key := entry.gpu_keys[0]
-	msg := sprintf("container %s holds %d GPUs beside %s, wanted one GPU holder in a pod", [quoted(entry), workloads.gpu_count(entry.container), quoted(keeper)])
+	msg := sprintf("container %v holds %v GPUs beside %v, wanted one GPU holder in a pod", [quoted(entry), workloads.gpu_count(entry.container), quoted(keeper)])
 	result := results.finding("GPU003", entry.object, array.concat(entry.path, ["resources", "limits", key]), msg)
 }
 
@@ -211,7 +211,7 @@ deny contains result if {
 	some hook in [["lifecycle", "postStart"], ["startupProbe"], ["readinessProbe"], ["livenessProbe"]]
 	command := object.get(entry.container, array.concat(hook, ["exec", "command"]), null)
 	vllm.starts_engine(vllm.joined(command))
-	msg := sprintf("%s of container %s starts a vLLM engine, wanted the engine in the container's command only", [concat(".", hook), quoted(entry)])
+	msg := sprintf("%v of container %v starts a vLLM engine, wanted the engine in the container's command only", [concat(".", hook), quoted(entry)])
 	result := results.finding("GPU003", entry.object, array.concat(entry.path, array.concat(hook, ["exec", "command"])), msg)
 }
 
@@ -260,7 +260,7 @@ deny contains result if {
 	variable.name in {"NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"}
 	is_string(variable.value)
 	not hides_all(entry, variable.value)
-	msg := sprintf("container %s sets %s to \"%s\", wanted the device plugin to set it", [quoted(entry), variable.name, variable.value])
+	msg := sprintf("container %v sets %v to \"%v\", wanted the device plugin to set it", [quoted(entry), variable.name, variable.value])
 	result := results.finding("GPU004", entry.object, array.concat(entry.path, ["env", i, "value"]), msg)
 }
 
@@ -296,20 +296,20 @@ deny contains result if {
 
 shm_problem(server, size) := {
 	"path": array.concat(server.path, ["volumeMounts"]),
-	"msg": sprintf("container %s mounts nothing at /dev/shm, wanted an emptyDir with medium Memory and a sizeLimit for tensor-parallel-size %d", [quoted(server), size]),
+	"msg": sprintf("container %v mounts nothing at /dev/shm, wanted an emptyDir with medium Memory and a sizeLimit for tensor-parallel-size %v", [quoted(server), size]),
 	"also": [],
 } if {
 	count(shm_mounts(server)) == 0
 } else := {
 	"path": array.concat(server.path, ["volumeMounts", mount.index, "name"]),
-	"msg": sprintf("container %s mounts the volume \"%s\" at /dev/shm, wanted a volume of the pod", [quoted(server), mount.name]),
+	"msg": sprintf("container %v mounts the volume \"%v\" at /dev/shm, wanted a volume of the pod", [quoted(server), mount.name]),
 	"also": [],
 } if {
 	mount := shm_mounts(server)[0]
 	not volume_of(server, mount.name)
 } else := {
 	"path": array.concat(volume_path(server, volume), ["emptyDir", "medium"]),
-	"msg": sprintf("the volume \"%s\" at /dev/shm is not in memory, wanted emptyDir with medium Memory", [volume.name]),
+	"msg": sprintf("the volume \"%v\" at /dev/shm is not in memory, wanted emptyDir with medium Memory", [volume.name]),
 	"also": [],
 } if {
 	volume := shm_volume(server)
@@ -317,7 +317,7 @@ shm_problem(server, size) := {
 	not volume.spec.hostPath
 } else := {
 	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
-	"msg": sprintf("the volume \"%s\" at /dev/shm has no sizeLimit, wanted one below limits.memory", [volume.name]),
+	"msg": sprintf("the volume \"%v\" at /dev/shm has no sizeLimit, wanted one below limits.memory", [volume.name]),
 	"also": [],
 } if {
 	volume := shm_volume(server)
@@ -325,7 +325,7 @@ shm_problem(server, size) := {
 	not volume.spec.emptyDir.sizeLimit
 } else := {
 	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
-	"msg": sprintf("the volume \"%s\" at /dev/shm may grow to %v, wanted less than limits.memory %v of container %s", [volume.name, volume.spec.emptyDir.sizeLimit, limit, quoted(server)]),
+	"msg": sprintf("the volume \"%v\" at /dev/shm may grow to %v, wanted less than limits.memory %v of container %v", [volume.name, volume.spec.emptyDir.sizeLimit, limit, quoted(server)]),
 	"also": [array.concat(server.path, ["resources", "limits", "memory"])],
 } if {
 	volume := shm_volume(server)

@@ -25,13 +25,13 @@ deny contains result if {
 	image := parts(entry.container.image)
 	not placeholder(image)
 	fault := pin_fault(image)
-	result := results.finding("IMG001", entry.object, array.concat(entry.path, ["image"]), sprintf("wants an image that stays the same, found '%s': %s", [
+	result := results.finding("IMG001", entry.object, array.concat(entry.path, ["image"]), sprintf("wants an image that stays the same, found '%v': %v", [
 		entry.container.image,
 		fault,
 	]))
 }
 
-pin_fault(image) := sprintf("the tag '%s' moves", [image.tag]) if {
+pin_fault(image) := sprintf("the tag '%v' moves", [image.tag]) if {
 	moving(image.tag)
 } else := "the digest is not sha256 with 64 hex digits" if {
 	image.digest != ""
@@ -68,7 +68,7 @@ deny contains result if {
 
 	# The step below the image is the part that an `images` entry writes as newName.
 	place := array.concat(entry.path, ["image", "name"])
-	result := results.finding("IMG002", entry.object, place, sprintf("wants an image of %s, found '%s' of '%s'", [
+	result := results.finding("IMG002", entry.object, place, sprintf("wants an image of %v, found '%v' of '%v'", [
 		text.quoted(allowed),
 		entry.container.image,
 		image.repository,

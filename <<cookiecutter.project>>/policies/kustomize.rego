@@ -19,7 +19,7 @@ import rego.v1
 deny contains result if {
 	some entry in input.kustomize.entries
 	fault := fault_of(entry)
-	result := results.finding_at("KUS001", refs.kustomization(entry.file), entry.path, sprintf("%s wants to change something in the build, found that it %s", [
+	result := results.finding_at("KUS001", refs.kustomization(entry.file), entry.path, sprintf("%v wants to change something in the build, found that it %v", [
 		entry.what,
 		fault,
 	]))

@@ -23,8 +23,8 @@ deny contains result if {
 	flag := engine.flags.revision
 	not regex.match(`^[0-9a-f]{40}$`, text(flag.value))
 	not hub.local_model(engine)
-	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%s' wants a model revision of 40 hex digits, found '%s'", [
-		engine.container.name,
+	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%v' wants a model revision of 40 hex digits, found '%v'", [
+		engine.name,
 		text(flag.value),
 	]))
 }
@@ -34,8 +34,8 @@ deny contains result if {
 	vllm.absent(engine, "revision")
 	model := engine.flags.model
 	not hub.local_model(engine)
-	result := results.finding("MDL001", model.object, beside(model.path, "revision"), sprintf("container '%s' wants a model revision of 40 hex digits, found none for '%s'", [
-		engine.container.name,
+	result := results.finding("MDL001", model.object, beside(model.path, "revision"), sprintf("container '%v' wants a model revision of 40 hex digits, found none for '%v'", [
+		engine.name,
 		text(model.value),
 	]))
 }
@@ -44,7 +44,7 @@ deny contains result if {
 	some engine in vllm.engines
 	vllm.on(engine, "trust-remote-code")
 	flag := engine.flags["trust-remote-code"]
-	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%s' wants no code from the model repository, found 'trust-remote-code'", [engine.container.name]))
+	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%v' wants no code from the model repository, found 'trust-remote-code'", [engine.name]))
 }
 
 deny contains result if {
@@ -52,7 +52,7 @@ deny contains result if {
 	hub.weights_from_claim(engine)
 	not engine.container.envFrom
 	not hub.offline_variable(engine)
-	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%s' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.container.name]))
+	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%v' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.name]))
 }
 
 deny contains result if {
@@ -61,8 +61,8 @@ deny contains result if {
 	variable := hub.offline_variable(engine)
 	hub.literal(variable)
 	not hub.is_offline(variable.value)
-	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%s' reads its weights from a claim and wants %s '1', found '%s'", [
-		engine.container.name,
+	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%v' reads its weights from a claim and wants %v '1', found '%v'", [
+		engine.name,
 		variable.name,
 		variable.value,
 	]))

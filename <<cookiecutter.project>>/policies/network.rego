@@ -57,7 +57,7 @@ deny contains result if {
 	missing := [type | some type in ["Ingress", "Egress"]; not denied(ns, type)]
 	count(missing) > 0
 	place := open_place(ns, missing[0])
-	result := results.finding_at("NET001", place.ref, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %s; open: %s", [
+	result := results.finding_at("NET001", place.ref, place.path, sprintf("the namespace wants a default deny for Ingress and Egress, found none for %v; open: %v", [
 		concat(" and ", missing),
 		concat(", ", open_pods(ns, missing)),
 	]))
@@ -154,7 +154,7 @@ deny contains result if {
 	some index, rule in policy.egress
 	peer := open_peer(rule)
 	fault := internet_fault(policy, rule)
-	result := results.finding_at("NET002", policy.ref, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %s, found %s", [
+	result := results.finding_at("NET002", policy.ref, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %v, found %v", [
 		fault,
 		peer.found,
 	]))
@@ -164,7 +164,7 @@ deny contains result if {
 open_peer(rule) := peers[0] if {
 	peers := array.concat(
 		[{"path": [], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
-		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%s'", [peer.ipBlock.cidr])} |
+		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%v'", [peer.ipBlock.cidr])} |
 			some index
 			peer := rule.to[index]
 			endswith(peer.ipBlock.cidr, "/0")
@@ -172,7 +172,7 @@ open_peer(rule) := peers[0] if {
 	)
 }
 
-internet_fault(policy, _) := sprintf("for %s", [concat(", ", serving(policy))]) if {
+internet_fault(policy, _) := sprintf("for %v", [concat(", ", serving(policy))]) if {
 	count(serving(policy)) > 0
 }
 
@@ -214,7 +214,7 @@ deny contains result if {
 	missing := [protocol | some protocol in ["UDP", "TCP"]; not allowed(mine, protocol)]
 	count(missing) > 0
 	place := dns_place(mine)
-	result := results.finding_at("NET003", place.ref, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %s", [concat(" and no ", missing)]))
+	result := results.finding_at("NET003", place.ref, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %v", [concat(" and no ", missing)]))
 }
 
 allowed(mine, protocol) if {

@@ -2,19 +2,20 @@
 package lockgate.probes
 
 import data.lockgate.lib.catalogue
+import data.lockgate.lib.quantity
 import data.lockgate.lib.results
 import data.lockgate.lib.settings
 import data.lockgate.lib.vllm
 import rego.v1
 
-quoted(server) := sprintf("\"%s\"", [server.container.name])
+quoted(server) := sprintf("\"%v\"", [server.name])
 
 # Seconds that a probe allows before it acts.
 patience(probe) := failures(probe) * period(probe)
 
-failures(probe) := object.get(probe, "failureThreshold", 3)
+failures(probe) := quantity.whole_number(object.get(probe, "failureThreshold", 3))
 
-period(probe) := object.get(probe, "periodSeconds", 10)
+period(probe) := quantity.whole_number(object.get(probe, "periodSeconds", 10))
 
 # METADATA
 # title: A startup probe gives the model its whole start-up budget
@@ -32,7 +33,7 @@ period(probe) := object.get(probe, "periodSeconds", 10)
 deny contains result if {
 	some server in vllm.servers
 	not is_object(object.get(server.container, "startupProbe", null))
-	msg := sprintf("container %s has no startupProbe, wanted one of at least %d s", [quoted(server), settings.startup_budget_seconds])
+	msg := sprintf("container %v has no startupProbe, wanted one of at least %v s", [quoted(server), settings.startup_budget_seconds])
 	result := results.finding("PRB001", server.object, array.concat(server.path, ["startupProbe"]), msg)
 }
 
@@ -40,7 +41,7 @@ deny contains result if {
 	some server in vllm.servers
 	probe := server.container.startupProbe
 	patience(probe) < settings.startup_budget_seconds
-	msg := sprintf("startupProbe of container %s gives up after %d x %d s = %d s, wanted at least %d s", [quoted(server), failures(probe), period(probe), patience(probe), settings.startup_budget_seconds])
+	msg := sprintf("startupProbe of container %v gives up after %v x %v s = %v s, wanted at least %v s", [quoted(server), failures(probe), period(probe), patience(probe), settings.startup_budget_seconds])
 	found := results.finding("PRB001", server.object, array.concat(server.path, ["startupProbe", "failureThreshold"]), msg)
 	result := results.with_also(found, [
 		results.place(server.object, array.concat(server.path, ["startupProbe", "periodSeconds"])),
@@ -52,9 +53,9 @@ deny contains result if {
 	some server in vllm.servers
 	is_object(server.container.startupProbe)
 	some kind in ["startupProbe", "readinessProbe", "livenessProbe"]
-	delay := server.container[kind].initialDelaySeconds
+	delay := quantity.whole_number(server.container[kind].initialDelaySeconds)
 	delay > catalogue.thresholds.initial_delay_seconds
-	msg := sprintf("%s of container %s has initialDelaySeconds %d, wanted at most %d beside a startupProbe", [kind, quoted(server), delay, catalogue.thresholds.initial_delay_seconds])
+	msg := sprintf("%v of container %v has initialDelaySeconds %v, wanted at most %v beside a startupProbe", [kind, quoted(server), delay, catalogue.thresholds.initial_delay_seconds])
 	result := results.finding("PRB001", server.object, array.concat(server.path, [kind, "initialDelaySeconds"]), msg)
 }
 
@@ -72,7 +73,7 @@ deny contains result if {
 deny contains result if {
 	some server in vllm.servers
 	not is_object(object.get(server.container, "readinessProbe", null))
-	msg := sprintf("container %s has no readinessProbe, wanted httpGet /health", [quoted(server)])
+	msg := sprintf("container %v has no readinessProbe, wanted httpGet /health", [quoted(server)])
 	result := results.finding("PRB002", server.object, array.concat(server.path, ["readinessProbe"]), msg)
 }
 
@@ -93,28 +94,31 @@ accepted_paths := {
 
 probe_problem(server, kind, probe, _) := {
 	"path": ["exec"],
-	"msg": sprintf("%s of container %s runs a command, wanted httpGet /health", [kind, quoted(server)]),
+	"msg": sprintf("%v of container %v runs a command, wanted httpGet /health", [kind, quoted(server)]),
 } if {
 	probe.exec
 	not vllm.starts_engine(vllm.joined(probe.exec.command))
 } else := {
 	"path": ["httpGet"],
-	"msg": sprintf("%s of container %s does not ask by HTTP, wanted httpGet /health", [kind, quoted(server)]),
+	"msg": sprintf("%v of container %v does not ask by HTTP, wanted httpGet /health", [kind, quoted(server)]),
 } if {
 	kind != "livenessProbe"
 	not probe.exec
 	not probe.httpGet
 } else := {
 	"path": ["httpGet", "path"],
-	"msg": sprintf("%s of container %s asks \"%s\", wanted \"/health\"", [kind, quoted(server), asked]),
+	"msg": sprintf("%v of container %v asks \"%v\", wanted \"/health\"", [kind, quoted(server), asked]),
 } if {
 	paths := accepted_paths[kind]
 	asked := object.get(probe.httpGet, "path", "/")
+	is_string(asked)
 	not asked in paths
 } else := {
 	"path": ["httpGet", "port"],
-	"msg": sprintf("%s of container %s asks port \"%v\", wanted a declared port", [kind, quoted(server), probe.httpGet.port]),
+	"msg": sprintf("%v of container %v asks port \"%v\", wanted a declared port", [kind, quoted(server), probe.httpGet.port]),
 } if {
+	not is_object(probe.httpGet.port)
+	not is_array(probe.httpGet.port)
 	not port_number(server.container, probe.httpGet.port)
 }
 
@@ -122,9 +126,9 @@ probe_problem(server, kind, probe, _) := {
 port_number(container, port) := declared(container, port)[0].number
 
 declared(container, port) := [{"index": i, "number": entry.containerPort} |
-	list := object.get(container, "ports", [])
 	some i
-	entry := list[i]
+	entry := container.ports[i]
+	quantity.whole_number(entry.containerPort)
 	port in {object.get(entry, "name", ""), entry.containerPort}
 ]
 
@@ -140,7 +144,7 @@ deny contains result if {
 	count(wrong) > 0
 	first := wrong[0]
 	spot := declared(server.container, first.port)[0]
-	msg := sprintf("%s of container %s asks port %d, wanted the engine's port %d", [first.kind, quoted(server), spot.number, listens])
+	msg := sprintf("%v of container %v asks port %v, wanted the engine's port %v", [first.kind, quoted(server), spot.number, listens])
 	declared_path := array.concat(server.path, ["ports", spot.index, "containerPort"])
 	probe_path := array.concat(server.path, [first.kind, "httpGet", "port"])
 	places := array.concat([results.place(server.object, probe_path)], port_flag(server))
@@ -165,7 +169,7 @@ deny contains result if {
 	probe := server.container.livenessProbe
 	is_object(probe)
 	patience(probe) < catalogue.thresholds.liveness_seconds
-	msg := sprintf("livenessProbe of container %s restarts it after %d x %d s = %d s, wanted at least %d s", [quoted(server), failures(probe), period(probe), patience(probe), catalogue.thresholds.liveness_seconds])
+	msg := sprintf("livenessProbe of container %v restarts it after %v x %v s = %v s, wanted at least %v s", [quoted(server), failures(probe), period(probe), patience(probe), catalogue.thresholds.liveness_seconds])
 	found := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "failureThreshold"]), msg)
 	result := results.with_also(found, [results.place(server.object, array.concat(server.path, ["livenessProbe", "periodSeconds"]))])
 }
@@ -174,9 +178,9 @@ deny contains result if {
 	some server in vllm.servers
 	probe := server.container.livenessProbe
 	is_object(probe)
-	timeout := object.get(probe, "timeoutSeconds", 1)
+	timeout := quantity.whole_number(object.get(probe, "timeoutSeconds", 1))
 	timeout < catalogue.thresholds.liveness_timeout_seconds
-	msg := sprintf("livenessProbe of container %s waits %d s for an answer, wanted at least %d s", [quoted(server), timeout, catalogue.thresholds.liveness_timeout_seconds])
+	msg := sprintf("livenessProbe of container %v waits %v s for an answer, wanted at least %v s", [quoted(server), timeout, catalogue.thresholds.liveness_timeout_seconds])
 	result := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "timeoutSeconds"]), msg)
 }
 
@@ -196,7 +200,7 @@ deny contains result if {
 	some server in vllm.servers
 	vllm.number(server, "shutdown-timeout", 0) <= 0
 	spot := timeout_spot(server)
-	msg := sprintf("container %s stops with shutdown-timeout %s, wanted more than 0", [quoted(server), spot.words])
+	msg := sprintf("container %v stops with shutdown-timeout %v, wanted more than 0", [quoted(server), spot.words])
 	result := results.finding("PRB004", spot.object, spot.path, msg)
 }
 
@@ -207,7 +211,7 @@ timeout_spot(server) := {"object": flag.object, "path": flag.path, "words": spri
 deny contains result if {
 	some server in vllm.servers
 	not pauses(server.container)
-	msg := sprintf("container %s has no preStop pause, wanted a sleep before SIGTERM", [quoted(server)])
+	msg := sprintf("container %v has no preStop pause, wanted a sleep before SIGTERM", [quoted(server)])
 	result := results.finding("PRB004", server.object, array.concat(server.path, ["lifecycle", "preStop"]), msg)
 }
 
@@ -217,9 +221,9 @@ deny contains result if {
 	pause > 0
 	timeout := vllm.number(server, "shutdown-timeout", 0)
 	timeout > 0
-	grace := object.get(server.pod, "terminationGracePeriodSeconds", 30)
+	grace := quantity.whole_number(object.get(server.pod, "terminationGracePeriodSeconds", 30))
 	grace <= pause + timeout
-	msg := sprintf("terminationGracePeriodSeconds is %d, wanted more than preStop %d s + shutdown-timeout %d s = %d s", [grace, pause, timeout, pause + timeout])
+	msg := sprintf("terminationGracePeriodSeconds is %v, wanted more than preStop %v s + shutdown-timeout %v s = %v s", [grace, pause, timeout, pause + timeout])
 	flag := server.flags["shutdown-timeout"]
 	found := results.finding("PRB004", server.object, array.concat(server.workload.path, ["terminationGracePeriodSeconds"]), msg)
 	result := results.with_also(found, [
@@ -237,7 +241,7 @@ pauses(container) if {
 
 no_wait(container) if pause_seconds(container) <= 0
 
-pause_seconds(container) := container.lifecycle.preStop.sleep.seconds
+pause_seconds(container) := quantity.whole_number(container.lifecycle.preStop.sleep.seconds)
 
 pause_seconds(container) := to_number(found[0][2]) if {
 	command := container.lifecycle.preStop.exec.command

@@ -24,7 +24,7 @@ import rego.v1
 deny contains result if {
 	some reference in refs.wanted
 	not exists(reference)
-	result := results.finding_at("REF001", reference.ref, reference.path, sprintf("wants a %s '%s', found none in the environment", [
+	result := results.finding_at("REF001", reference.ref, reference.path, sprintf("wants a %v '%v', found none in the environment", [
 		reference.kind,
 		reference.name,
 	]))
@@ -36,7 +36,7 @@ deny contains result if {
 	not refs.unknown_key in known
 	some entry in reference.keys
 	not entry.key in known
-	result := results.finding_at("REF001", reference.ref, entry.path, sprintf("wants the key '%s' in %s '%s', found %s", [
+	result := results.finding_at("REF001", reference.ref, entry.path, sprintf("wants the key '%v' in %v '%v', found %v", [
 		entry.key,
 		reference.kind,
 		reference.name,
@@ -55,7 +55,7 @@ deny contains result if {
 	known := refs.keys.ConfigMap[refs.key_of(objects.namespace(engine.object), found.volume.configMap.name)]
 	key := trim_left(trim_prefix(flag.value, trim_right(found.mount.mountPath, "/")), "/")
 	not key in known
-	result := results.finding("REF001", flag.object, flag.path, sprintf("wants the key '%s' in ConfigMap '%s', found %s", [
+	result := results.finding("REF001", flag.object, flag.path, sprintf("wants the key '%v' in ConfigMap '%v', found %v", [
 		key,
 		found.volume.configMap.name,
 		text.list(sort(known)),
@@ -69,7 +69,7 @@ deny contains result if {
 	class := workload.pod.priorityClassName
 	startswith(class, catalogue.provided.priority_class_prefix)
 	not class in catalogue.provided.priority_classes
-	result := results.finding("REF001", workload.object, array.concat(workload.path, ["priorityClassName"]), sprintf("wants a PriorityClass '%s', found no such built-in class", [class]))
+	result := results.finding("REF001", workload.object, array.concat(workload.path, ["priorityClassName"]), sprintf("wants a PriorityClass '%v', found no such built-in class", [class]))
 }
 
 exists(reference) if refs.key_of(reference.namespace, reference.name) in refs.existing[reference.kind]
@@ -97,14 +97,14 @@ exists(reference) if {
 deny contains result if {
 	some service in selecting
 	some label in moving_labels(service.selector)
-	result := results.finding_at("REF002", service.ref, ["spec", "selector", label], sprintf("the selector wants labels that last, found '%s'", [label]))
+	result := results.finding_at("REF002", service.ref, ["spec", "selector", label], sprintf("the selector wants labels that last, found '%v'", [label]))
 }
 
 deny contains result if {
 	some service in selecting
 	count(moving_labels(service.selector)) == 0
 	count(service.pods) == 0
-	result := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %s", [labels_text(service.selector)]))
+	result := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %v", [labels_text(service.selector)]))
 }
 
 deny contains result if {
@@ -115,8 +115,8 @@ deny contains result if {
 	offered := container_ports(service.pods)
 	count(offered) > 0
 	not resolves(target, offered)
-	result := results.finding_at("REF002", service.ref, ["spec", "ports", index, target_field(port)], sprintf("the target port wants a port of the selected pods (%s), found '%v'", [
-		concat(", ", [sprintf("%s %v", [object.get(entry, "name", ""), entry.containerPort]) | some entry in offered]),
+	result := results.finding_at("REF002", service.ref, ["spec", "ports", index, target_field(port)], sprintf("the target port wants a port of the selected pods (%v), found '%v'", [
+		concat(", ", [sprintf("%v %v", [object.get(entry, "name", ""), entry.containerPort]) | some entry in offered]),
 		target,
 	]))
 }
@@ -132,6 +132,7 @@ selecting := [{
 	object.get(obj, ["spec", "type"], "ClusterIP") != "ExternalName"
 	selector := object.get(obj, ["spec", "selector"], {})
 	count(selector) > 0
+	count([value | some value in selector; not is_string(value)]) == 0
 ]
 
 moving_labels(selector) := [label |
@@ -155,4 +156,4 @@ target_field(port) := "targetPort" if port.targetPort
 
 target_field(port) := "port" if not port.targetPort
 
-labels_text(selector) := concat(", ", sort([sprintf("%s=%s", [label, selector[label]]) | some label in object.keys(selector)]))
+labels_text(selector) := concat(", ", sort([sprintf("%v=%v", [label, selector[label]]) | some label in object.keys(selector)]))

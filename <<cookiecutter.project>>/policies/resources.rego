@@ -22,7 +22,7 @@ deny contains result if {
 	some entry in workloads.containers
 	absent := missing(entry.container)
 	count(absent) > 0
-	msg := sprintf("container \"%s\" lacks %s, wanted requests.cpu, requests.memory and limits.memory", [entry.container.name, concat(", ", [concat(".", field) | some field in absent])])
+	msg := sprintf("container \"%v\" lacks %v, wanted requests.cpu, requests.memory and limits.memory", [entry.name, concat(", ", [concat(".", field) | some field in absent])])
 	result := results.finding("RES001", entry.object, array.concat(entry.path, array.concat(["resources"], absent[0])), msg)
 }
 
@@ -31,7 +31,7 @@ deny contains result if {
 	request := entry.container.resources.requests.memory
 	limit := entry.container.resources.limits.memory
 	quantity.bytes(request) != quantity.bytes(limit)
-	msg := sprintf("container \"%s\" requests %v of memory, wanted the limit %v", [entry.container.name, request, limit])
+	msg := sprintf("container \"%v\" requests %v of memory, wanted the limit %v", [entry.name, request, limit])
 	found := results.finding("RES001", entry.object, array.concat(entry.path, ["resources", "requests", "memory"]), msg)
 	result := results.with_also(found, [results.place(entry.object, array.concat(entry.path, ["resources", "limits", "memory"]))])
 }

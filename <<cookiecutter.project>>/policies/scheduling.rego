@@ -44,7 +44,7 @@ deny contains result if {
 	some workload in gpu_pods
 	some taint in unmet(workload)
 	count(near(workload, taint)) == 0
-	msg := sprintf("no toleration for the taint %s of the pool, wanted one", [taint_words(taint)])
+	msg := sprintf("no toleration for the taint %v of the pool, wanted one", [taint_words(taint)])
 	result := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations"]), msg)
 }
 
@@ -53,7 +53,7 @@ deny contains result if {
 	some workload in gpu_pods
 	some taint in unmet(workload)
 	wrong := near(workload, taint)[0]
-	msg := sprintf("the toleration %s does not fit the pool, wanted %s", [toleration_words(wrong.toleration), taint_words(taint)])
+	msg := sprintf("the toleration %v does not fit the pool, wanted %v", [toleration_words(wrong.toleration), taint_words(taint)])
 	path := array.concat(workload.path, ["tolerations", wrong.index, differing(wrong.toleration, taint)])
 	result := results.finding("SCH001", workload.object, path, msg)
 }
@@ -61,9 +61,10 @@ deny contains result if {
 deny contains result if {
 	rule_holds_here
 	some workload in gpu_pods
-	some i, toleration in object.get(workload.pod, "tolerations", [])
+	some i, toleration in workload.pod.tolerations
+	readable(toleration)
 	unneeded(workload, toleration)
-	msg := sprintf("the toleration %s fits no taint of the pool, wanted only: %s", [toleration_words(toleration), concat(", ", [taint_words(taint) | some taint in pool_taints])])
+	msg := sprintf("the toleration %v fits no taint of the pool, wanted only: %v", [toleration_words(toleration), concat(", ", [taint_words(taint) | some taint in pool_taints])])
 	result := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
 }
 
@@ -108,12 +109,19 @@ same_value(toleration, taint) if {
 	object.get(toleration, "value", "") == object.get(taint, "value", "")
 }
 
+# Fields of another type than text are the schema's matter.
+readable(toleration) if {
+	is_object(toleration)
+	count([field | some field in ["key", "operator", "value", "effect"]; not is_string(object.get(toleration, field, ""))]) == 0
+}
+
 # Tolerations with the taint's key that do not fit it.
 near(workload, taint) := [{"index": i, "toleration": toleration} |
 	list := object.get(workload.pod, "tolerations", [])
 	some i
 	toleration := list[i]
 	toleration.key == taint.key
+	readable(toleration)
 	not fits_another(toleration)
 ]
 
@@ -127,24 +135,25 @@ differing(toleration, taint) := "effect" if not same_effect(toleration, taint)
 differing(toleration, taint) := "value" if same_effect(toleration, taint)
 
 unneeded(workload, toleration) if {
+	key := toleration.key
 	not for_all(toleration)
-	not startswith(object.get(toleration, "key", ""), "node.kubernetes.io/")
+	not startswith(key, "node.kubernetes.io/")
 	not fits_another(toleration)
 	unmet_keys := {taint.key | some taint in unmet(workload)}
-	not toleration.key in unmet_keys
+	not key in unmet_keys
 }
 
-taint_words(taint) := sprintf("%s=%v:%s", [taint.key, taint.value, taint.effect]) if taint.value
+taint_words(taint) := sprintf("%v=%v:%v", [taint.key, taint.value, taint.effect]) if taint.value
 
-taint_words(taint) := sprintf("%s:%s", [taint.key, taint.effect]) if not taint.value
+taint_words(taint) := sprintf("%v:%v", [taint.key, taint.effect]) if not taint.value
 
-toleration_words(t) := sprintf("%s%s", [taint_key_words(t), effect_words(t)])
+toleration_words(t) := sprintf("%v%v", [taint_key_words(t), effect_words(t)])
 
-taint_key_words(t) := sprintf("%s=%v", [t.key, t.value]) if t.value
+taint_key_words(t) := sprintf("%v=%v", [t.key, t.value]) if t.value
 
 taint_key_words(t) := object.get(t, "key", "") if not t.value
 
-effect_words(t) := sprintf(":%s", [t.effect]) if t.effect
+effect_words(t) := sprintf(":%v", [t.effect]) if t.effect
 
 effect_words(t) := "" if not t.effect
 
@@ -160,7 +169,7 @@ effect_words(t) := "" if not t.effect
 #     Name the key (and effect) of the taint that the pod must tolerate.
 deny contains result if {
 	some workload in workloads.all
-	some i, toleration in object.get(workload.pod, "tolerations", [])
+	some i, toleration in workload.pod.tolerations
 	for_all(toleration)
 	msg := "a toleration with operator Exists has no key and fits every taint, wanted a key"
 	result := results.finding("SCH002", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
@@ -181,9 +190,9 @@ deny contains result if {
 	some workload in gpu_pods
 	some label, allowed in environment.pool.node_selector
 	chosen := object.get(workload.pod, ["nodeSelector", label], null)
-	chosen != null
+	is_string(chosen)
 	not chosen in allowed
-	msg := sprintf("nodeSelector %s is \"%v\", wanted one of: %s", [label, chosen, concat(", ", allowed)])
+	msg := sprintf("nodeSelector %v is \"%v\", wanted one of: %v", [label, chosen, concat(", ", allowed)])
 	result := results.finding("SCH003", workload.object, array.concat(workload.path, ["nodeSelector", label]), msg)
 }
 
@@ -194,7 +203,7 @@ deny contains result if {
 	loose := loose_terms(workload.pod, label, allowed)
 	count(loose) > 0
 	affinity_path := ["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"]
-	msg := sprintf("a required node affinity term leaves %s open or names another, wanted operator In with only: %s", [label, concat(", ", allowed)])
+	msg := sprintf("a required node affinity term leaves %v open or names another, wanted operator In with only: %v", [label, concat(", ", allowed)])
 	result := results.finding("SCH003", workload.object, array.concat(workload.path, array.concat(affinity_path, loose[0])), msg)
 }
 
@@ -203,7 +212,7 @@ deny contains result if {
 	some label, allowed in environment.pool.node_selector
 	object.get(workload.pod, ["nodeSelector", label], null) == null
 	not names_label(workload.pod, label)
-	msg := sprintf("the pod does not choose %s, wanted one of: %s", [label, concat(", ", allowed)])
+	msg := sprintf("the pod does not choose %v, wanted one of: %v", [label, concat(", ", allowed)])
 	result := results.finding("SCH003", workload.object, array.concat(workload.path, ["nodeSelector", label]), msg)
 }
 
@@ -258,17 +267,19 @@ expressions_on(term, label) := [j |
 #     Remove the toleration and the node selector of the GPU pool from this pod.
 deny contains result if {
 	some workload in other_pods
-	some i, toleration in object.get(workload.pod, "tolerations", [])
+	some i, toleration in workload.pod.tolerations
+	readable(toleration)
 	gpu_toleration(toleration)
-	msg := sprintf("a pod without GPU tolerates %s, wanted no toleration of the GPU pool", [toleration_words(toleration)])
+	msg := sprintf("a pod without GPU tolerates %v, wanted no toleration of the GPU pool", [toleration_words(toleration)])
 	result := results.finding("SCH004", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
 }
 
 deny contains result if {
 	some workload in other_pods
-	some label, chosen in object.get(workload.pod, "nodeSelector", {})
+	some label, chosen in workload.pod.nodeSelector
+	is_string(chosen)
 	gpu_label(label)
-	msg := sprintf("a pod without GPU selects %s \"%v\", wanted no selector of the GPU pool", [label, chosen])
+	msg := sprintf("a pod without GPU selects %v \"%v\", wanted no selector of the GPU pool", [label, chosen])
 	result := results.finding("SCH004", workload.object, array.concat(workload.path, ["nodeSelector", label]), msg)
 }
 
@@ -278,7 +289,7 @@ deny contains result if {
 	some j, expression in term.matchExpressions
 	gpu_label(expression.key)
 	expression.operator in {"In", "Exists", "Gt"}
-	msg := sprintf("a pod without GPU requires nodes by %s, wanted no affinity to the GPU pool", [expression.key])
+	msg := sprintf("a pod without GPU requires nodes by %v, wanted no affinity to the GPU pool", [expression.key])
 	affinity_path := ["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"]
 	result := results.finding("SCH004", workload.object, array.concat(workload.path, array.concat(affinity_path, [i, "matchExpressions", j])), msg)
 }

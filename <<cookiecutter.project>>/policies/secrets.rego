@@ -26,7 +26,7 @@ deny contains result if {
 	plain := sort([key | some key; value := secret[field][key]; not encrypted(secret, value)])
 	count(plain) > 0
 	not generated(secret)
-	result := results.finding("KEY001", secret, [field], sprintf("a Secret of the repository wants encrypted values, found plain %s in %s", [
+	result := results.finding("KEY001", secret, [field], sprintf("a Secret of the repository wants encrypted values, found plain %v in %v", [
 		text.quoted(plain),
 		field,
 	]))
@@ -64,7 +64,7 @@ deny contains result if {
 	some field in ["literals", "files", "envs"]
 	sources := object.get(generator, field, [])
 	count(sources) > 0
-	result := results.finding_at("KEY002", refs.kustomization(generator.file), array.concat(generator.path, [field]), sprintf("secretGenerator '%s' wants no %s from the repository, found %s", [
+	result := results.finding_at("KEY002", refs.kustomization(generator.file), array.concat(generator.path, [field]), sprintf("secretGenerator '%v' wants no %v from the repository, found %v", [
 		generator.name,
 		field,
 		text.quoted(sources),
@@ -85,8 +85,8 @@ deny contains result if {
 	some entry in workloads.containers
 	some index, variable in entry.container.env
 	credential := credentials.found(variable.value)
-	result := results.finding("KEY003", entry.object, array.concat(entry.path, ["env", index, "value"]), sprintf("container '%s' wants %s from a Secret, found %s", [
-		entry.container.name,
+	result := results.finding("KEY003", entry.object, array.concat(entry.path, ["env", index, "value"]), sprintf("container '%v' wants %v from a Secret, found %v", [
+		entry.name,
 		variable.name,
 		credentials.describe(credential),
 	]))
@@ -97,8 +97,8 @@ deny contains result if {
 	some field in ["command", "args"]
 	some index, word in entry.container[field]
 	credential := credentials.found(word)
-	result := results.finding("KEY003", entry.object, array.concat(entry.path, [field, index]), sprintf("container '%s' wants no credential in its %s, found %s", [
-		entry.container.name,
+	result := results.finding("KEY003", entry.object, array.concat(entry.path, [field, index]), sprintf("container '%v' wants no credential in its %v, found %v", [
+		entry.name,
 		field,
 		credentials.describe(credential),
 	]))
@@ -108,7 +108,7 @@ deny contains result if {
 	some config in objects.of_kind("ConfigMap")
 	some key, text in config.data
 	credential := credentials.found(text)
-	result := results.finding("KEY003", config, array.concat(["data", key], inner(text)), sprintf("key '%s' of a ConfigMap wants no credential, found %s", [
+	result := results.finding("KEY003", config, array.concat(["data", key], inner(text)), sprintf("key '%v' of a ConfigMap wants no credential, found %v", [
 		key,
 		credentials.describe(credential),
 	]))
@@ -130,7 +130,7 @@ deny contains result if {
 	result := annotation_finding(workload.object, path, name, credential)
 }
 
-annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj, path, sprintf("annotation '%s' wants no credential, found %s", [
+annotation_finding(obj, path, name, credential) := results.finding("KEY003", obj, path, sprintf("annotation '%v' wants no credential, found %v", [
 	name,
 	credentials.describe(credential),
 ]))
@@ -159,7 +159,7 @@ deny contains result if {
 	some engine in servers
 	flag := engine.flags["api-key"]
 	not shaped(flag.value)
-	result := results.finding("KEY005", flag.object, flag.path, sprintf("container '%s' wants its key in VLLM_API_KEY from a Secret, found the flag 'api-key'", [engine.container.name]))
+	result := results.finding("KEY005", flag.object, flag.path, sprintf("container '%v' wants its key in VLLM_API_KEY from a Secret, found the flag 'api-key'", [engine.name]))
 }
 
 deny contains result if {
@@ -168,8 +168,8 @@ deny contains result if {
 	variable.name == "VLLM_API_KEY"
 	not variable.valueFrom.secretKeyRef
 	not shaped(object.get(variable, "value", ""))
-	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, source_field(variable)]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found %s", [
-		engine.container.name,
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, source_field(variable)]), sprintf("container '%v' wants VLLM_API_KEY by secretKeyRef, found %v", [
+		engine.name,
 		source_text(variable),
 	]))
 }
@@ -179,7 +179,7 @@ deny contains result if {
 	not "VLLM_API_KEY" in {variable.name | some variable in object.get(engine.container, "env", [])}
 	not engine.container.envFrom
 	vllm.absent(engine, "api-key")
-	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", "VLLM_API_KEY"]), sprintf("container '%s' wants VLLM_API_KEY by secretKeyRef, found none", [engine.container.name]))
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", "VLLM_API_KEY"]), sprintf("container '%v' wants VLLM_API_KEY by secretKeyRef, found none", [engine.name]))
 }
 
 deny contains result if {
@@ -188,8 +188,8 @@ deny contains result if {
 	some index, variable in engine.container.env
 	variable.name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
 	not shaped(object.get(variable, "value", ""))
-	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, "name"]), sprintf("container '%s' is offline and wants no hub token, found %s", [
-		engine.container.name,
+	result := results.finding("KEY005", engine.object, array.concat(engine.path, ["env", index, "name"]), sprintf("container '%v' is offline and wants no hub token, found %v", [
+		engine.name,
 		variable.name,
 	]))
 }
@@ -216,4 +216,4 @@ source_field(variable) := "value" if not variable.valueFrom
 source_text(variable) := concat(", ", sort(object.keys(variable.valueFrom))) if variable.valueFrom
 
 # What the value is stays out of the message: it may be the key.
-source_text(variable) := sprintf("a value of %d characters", [count(object.get(variable, "value", ""))]) if not variable.valueFrom
+source_text(variable) := sprintf("a value of %v characters", [count(object.get(variable, "value", ""))]) if not variable.valueFrom

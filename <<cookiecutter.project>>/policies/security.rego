@@ -52,8 +52,8 @@ deny contains result if {
 	some entry in workloads.containers
 	dropped := object.get(entry.container, ["securityContext", "capabilities", "drop"], [])
 	not "ALL" in dropped
-	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "drop"]), sprintf("container '%s' wants capabilities.drop ['ALL'], found %s", [
-		entry.container.name,
+	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "drop"]), sprintf("container '%v' wants capabilities.drop ['ALL'], found %v", [
+		entry.name,
 		text.list(dropped),
 	]))
 }
@@ -61,8 +61,8 @@ deny contains result if {
 deny contains result if {
 	some entry in workloads.containers
 	some index, capability in entry.container.securityContext.capabilities.add
-	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "add", index]), sprintf("container '%s' wants no added capability, found '%s'", [
-		entry.container.name,
+	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "add", index]), sprintf("container '%v' wants no added capability, found '%v'", [
+		entry.name,
 		capability,
 	]))
 }
@@ -79,7 +79,7 @@ privileged(entry) if entry.container.securityContext.privileged == true
 # A fault of a field that pod and container share, at the place that decides it.
 effective_finding(entry, field, rest, wanted) := results.finding(
 	"SEC001", entry.object, array.concat(path, rest),
-	sprintf("%s wants %s %s, found %s", [
+	sprintf("%v wants %v %v, found %v", [
 		spoken_of(entry, field),
 		concat(".", array.concat([field], rest)),
 		wanted,
@@ -90,7 +90,7 @@ effective_finding(entry, field, rest, wanted) := results.finding(
 }
 
 # The pod's own fault is one finding, however many containers inherit it.
-spoken_of(entry, field) := sprintf("container '%s'", [entry.container.name]) if {
+spoken_of(entry, field) := sprintf("container '%v'", [entry.name]) if {
 	security.own(entry.container, field) != null
 } else := "the pod"
 
@@ -113,14 +113,14 @@ deny contains result if {
 	some workload in workloads.all
 	some field in ["hostNetwork", "hostPID", "hostIPC"]
 	workload.pod[field] == true
-	result := results.finding("SEC002", workload.object, array.concat(workload.path, [field]), sprintf("the pod wants no %s, found true", [field]))
+	result := results.finding("SEC002", workload.object, array.concat(workload.path, [field]), sprintf("the pod wants no %v, found true", [field]))
 }
 
 deny contains result if {
 	some workload in workloads.all
 	some index, volume in workload.pod.volumes
 	directory := volume.hostPath
-	result := results.finding("SEC002", workload.object, array.concat(workload.path, ["volumes", index, "hostPath"]), sprintf("volume '%s' wants no hostPath, found '%s'", [
+	result := results.finding("SEC002", workload.object, array.concat(workload.path, ["volumes", index, "hostPath"]), sprintf("volume '%v' wants no hostPath, found '%v'", [
 		volume.name,
 		object.get(directory, "path", ""),
 	]))
@@ -136,8 +136,8 @@ deny contains result if {
 	some entry in workloads.containers
 	some index, port in entry.container.ports
 	port.hostPort != 0
-	result := results.finding("SEC002", entry.object, array.concat(entry.path, ["ports", index, "hostPort"]), sprintf("container '%s' wants no hostPort, found %v", [
-		entry.container.name,
+	result := results.finding("SEC002", entry.object, array.concat(entry.path, ["ports", index, "hostPort"]), sprintf("container '%v' wants no hostPort, found %v", [
+		entry.name,
 		port.hostPort,
 	]))
 }
@@ -163,8 +163,8 @@ deny contains result if {
 	read_only_root(engine)
 	found := misplaced(engine)
 	count(found) > 0
-	result := results.finding("SEC003", engine.object, culprit(engine, found), sprintf("container '%s' has a read-only root and wants a writable mount for %s, found none at %s", [
-		engine.container.name,
+	result := results.finding("SEC003", engine.object, culprit(engine, found), sprintf("container '%v' has a read-only root and wants a writable mount for %v, found none at %v", [
+		engine.name,
 		concat(", ", [place.name | some place in found]),
 		text.quoted(sort({place.directory | some place in found})),
 	]))
@@ -174,8 +174,8 @@ read_only_root(entry) if entry.container.securityContext.readOnlyRootFilesystem 
 
 container_finding(id, entry, field, wanted) := results.finding(
 	id, entry.object, array.concat(entry.path, ["securityContext", field]),
-	sprintf("container '%s' wants %s, found %s", [
-		entry.container.name,
+	sprintf("container '%v' wants %v, found %v", [
+		entry.name,
 		wanted,
 		text.found(object.get(entry.container, ["securityContext", field], null)),
 	]),

@@ -26,7 +26,7 @@ deny contains result if {
 	some claim in shared_claims
 	modes := object.get(claim.object, ["spec", "accessModes"], [])
 	not shared(modes)
-	result := results.finding("PVC001", claim.object, ["spec", "accessModes"], sprintf("a claim that up to %d pods mount wants ReadWriteMany or ReadOnlyMany, found %s (%s)", [
+	result := results.finding("PVC001", claim.object, ["spec", "accessModes"], sprintf("a claim that up to %v pods mount wants ReadWriteMany or ReadOnlyMany, found %v (%v)", [
 		claim.pods,
 		text.list(modes),
 		claim.terms,
@@ -42,7 +42,7 @@ deny contains result if {
 	class := claim.object.spec.storageClassName
 	class != ""
 	some mode in [refused | some refused in modes; not refused in object.get(classes, class, [])]
-	result := results.finding("PVC001", claim.object, ["spec", "storageClassName"], sprintf("a claim that up to %d pods mount wants a storage class with %s, found '%s' with %s (%s)", [
+	result := results.finding("PVC001", claim.object, ["spec", "storageClassName"], sprintf("a claim that up to %v pods mount wants a storage class with %v, found '%v' with %v (%v)", [
 		claim.pods,
 		mode,
 		class,
@@ -62,7 +62,7 @@ shared_claims := [{"object": claim, "pods": total, "terms": terms} |
 	users := users_of(claim)
 	total := sum([user.pods | some user in users])
 	total > 1
-	terms := concat(", ", [sprintf("%s %d", [refs.pod_text(user.pod), user.pods]) | some user in users])
+	terms := concat(", ", [sprintf("%v %v", [refs.pod_text(user.pod), user.pods]) | some user in users])
 ]
 
 # Who mounts a claim, and with how many pods at once. A number that only the cluster knows counts as one.
@@ -100,7 +100,7 @@ deny contains result if {
 	count(all_mounts) > 0
 	not writer(claim, all_mounts)
 	place := blame(claim, all_mounts)
-	result := results.finding_at("PVC002", place.ref, place.path, sprintf("claim '%s' wants a writer (a Job with a writable mount, dataSource or volumeName), found %s", [
+	result := results.finding_at("PVC002", place.ref, place.path, sprintf("claim '%v' wants a writer (a Job with a writable mount, dataSource or volumeName), found %v", [
 		objects.name(claim),
 		readers_text(claim, all_mounts),
 	]))
@@ -162,4 +162,4 @@ blame(claim, all_mounts) := places[0] if {
 
 readers_text(claim, all_mounts) := "access mode ReadOnlyMany only" if {
 	object.get(claim, ["spec", "accessModes"], []) == ["ReadOnlyMany"]
-} else := sprintf("read-only mounts in %s", [concat(", ", sort({refs.pod_text(mount.pod) | some mount in all_mounts}))])
+} else := sprintf("read-only mounts in %v", [concat(", ", sort({refs.pod_text(mount.pod) | some mount in all_mounts}))])

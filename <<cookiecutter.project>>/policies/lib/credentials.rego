@@ -24,7 +24,7 @@ listed(text) := [{"name": shape.name, "value": value} |
 within(text) if found(text)
 
 # What a message may say of a credential: its kind, its first four characters, its length.
-describe(credential) := sprintf("%s '%s...' of %d characters", [
+describe(credential) := sprintf("%v '%v...' of %v characters", [
 	credential.name,
 	substring(credential.value, 0, 4),
 	count(credential.value),

@@ -18,6 +18,7 @@ labelled := array.concat(labels_of(objects.of_kind("Namespace")), labels_of(obje
 labels_of(objs) := [label |
 	some obj in objs
 	label := obj.metadata.labels.environment
+	is_string(label)
 ]
 
 # The entry of lockgate.yaml; undefined when there is none.

@@ -29,24 +29,33 @@ of_kind(kind) := [obj |
 	obj.kind == kind
 ]
 
-# What a result says about an object.
+# What a result says about an object: four strings, whatever the object says.
 ref(obj) := {
-	"apiVersion": object.get(obj, "apiVersion", ""),
-	"kind": object.get(obj, "kind", ""),
+	"apiVersion": string_at(obj, "apiVersion"),
+	"kind": string_at(obj, "kind"),
 	"namespace": namespace(obj),
 	"name": name(obj),
 }
 
 # What a reference needs and nothing else: a copy that costs little to keep.
 slim(obj) := {
-	"apiVersion": object.get(obj, "apiVersion", ""),
-	"kind": object.get(obj, "kind", ""),
+	"apiVersion": string_at(obj, "apiVersion"),
+	"kind": string_at(obj, "kind"),
 	"metadata": {"namespace": namespace(obj), "name": name(obj)},
 }
 
-name(obj) := object.get(obj, ["metadata", "name"], "")
+name(obj) := obj.metadata.name if {
+	is_string(obj.metadata.name)
+} else := ""
 
-namespace(obj) := object.get(obj, ["metadata", "namespace"], "")
+namespace(obj) := obj.metadata.namespace if {
+	is_string(obj.metadata.namespace)
+} else := ""
+
+# A field's text, "" when it is absent or no string.
+string_at(holder, field) := holder[field] if {
+	is_string(holder[field])
+} else := ""
 
 # "apps" of "apps/v1", "" of "v1".
 group(api_version) := split(api_version, "/")[0] if contains(api_version, "/")

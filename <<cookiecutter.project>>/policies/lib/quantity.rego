@@ -19,6 +19,27 @@ factors := {
 	"Ei": 1152921504606846976,
 }
 
+# The largest number that both engines round, divide and print alike.
+largest := 1000000000000
+
+smallest := -1000000000000
+
+# A number without a fraction; undefined for anything else, and for what is too large to be meant.
+whole_number(n) := n if {
+	is_number(n)
+	n <= largest
+	n >= smallest
+	n == floor(n)
+}
+
+# The whole number that a flag or a limit means: 2, -1 or "2".
+whole_value(value) := whole_number(value) if is_number(value)
+
+whole_value(value) := to_number(value) if {
+	is_string(value)
+	regex.match(`^-?[0-9]{1,12}$`, value)
+}
+
 # Bytes of "16Gi", 1024, "129e6".
 bytes(q) := round(amount(q))
 

@@ -126,12 +126,14 @@ item_reference(workload, body, source, path) := {
 	"name": body[source.name],
 	"keys": item_keys(body, path),
 } if {
+	is_string(body[source.name])
 	not object.get(body, "optional", false)
 }
 
 item_keys(body, path) := [{"key": item.key, "path": place} |
 	some index
 	item := body.items[index]
+	is_string(item.key)
 	place := array.concat(path, ["items", index, "key"])
 ]
 
@@ -142,6 +144,8 @@ from_env := [reference |
 	some field
 	kind := {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}[field]
 	body := variable.valueFrom[field]
+	is_string(body.name)
+	is_string(body.key)
 	not object.get(body, "optional", false)
 	path := array.concat(entry.path, ["env", index, "valueFrom", field])
 	reference := {
@@ -188,6 +192,8 @@ plain_reference(obj, kind, name, path) := {
 	"namespace": objects.namespace(obj),
 	"name": name,
 	"keys": [],
+} if {
+	is_string(name)
 }
 
 # Does a label selector (matchLabels, matchExpressions) select these labels? An empty one selects all.
@@ -228,11 +234,15 @@ pods := [{
 	"namespace": objects.namespace(workload.object),
 	"ref": objects.ref(workload.object),
 	"on_host": object.get(workload.pod, "hostNetwork", false),
-	"labels": object.get(workload.metadata, "labels", {}),
+	"labels": labels_of(workload.metadata),
 } |
 	some index
 	workload := workloads.all[index]
 ]
+
+labels_of(metadata) := metadata.labels if {
+	is_object(metadata.labels)
+} else := {}
 
 # The entries of `pods` that a selector selects in a namespace.
 selected(ns, selector) := [pod |
@@ -242,7 +252,7 @@ selected(ns, selector) := [pod |
 ]
 
 # A workload as a message speaks of it.
-pod_text(pod) := sprintf("%s '%s'", [pod.kind, pod.name])
+pod_text(pod) := sprintf("%v '%v'", [pod.kind, pod.name])
 
 # A kustomization file as the object of a finding.
 kustomization(file) := {

@@ -9,7 +9,12 @@ import rego.v1
 finding(id, obj, path, msg) := finding_at(id, objects.ref(obj), path, msg)
 
 # A finding on something that is known by its reference only.
-finding_at(id, ref, path, msg) := {"id": id, "msg": msg, "object": ref, "path": path}
+finding_at(id, ref, path, msg) := {"id": id, "msg": one_line(msg), "object": ref, "path": path}
+
+# A value that a message quotes may hold line breaks.
+one_line(msg) := msg if {
+	not contains(msg, "\n")
+} else := replace(msg, "\n", " ")
 
 # A finding on lockgate.yaml.
 settings_finding(id, path, msg) := finding_at(id, settings.ref, path, msg)

@@ -3,51 +3,56 @@
 package lockgate.lib.scaling
 
 import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
 import data.lockgate.lib.results
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
 
 # Every object that scales a workload: {"object", "kind", "apiVersion", "name", "namespace",
-# "min_field", "max_field", "min", "max"}.
+# "min_field", "max_field", "min", "max"}. One whose bounds are no whole numbers is left out.
 autoscalers := array.concat(horizontal, keda)
 
 horizontal := [scaler |
 	some obj in objects.of_kind("HorizontalPodAutoscaler")
+	target := target_id(obj, obj.spec.scaleTargetRef)
+	least := quantity.whole_number(object.get(obj.spec, "minReplicas", 1))
+	most := quantity.whole_number(obj.spec.maxReplicas)
 	scaler := {
 		"object": obj,
-		"target": target_id(obj, object.get(obj, ["spec", "scaleTargetRef"], {})),
+		"target": target,
 		"min_field": "minReplicas",
 		"max_field": "maxReplicas",
-		"min": object.get(obj, ["spec", "minReplicas"], 1),
-		"max": obj.spec.maxReplicas,
+		"min": least,
+		"max": most,
 	}
 ]
 
 keda := [scaler |
 	some obj in objects.of_kind("ScaledObject")
-	target := obj.spec.scaleTargetRef
-	full := object.union({"apiVersion": "apps/v1", "kind": "Deployment"}, target)
+	target := target_id(obj, object.union({"apiVersion": "apps/v1", "kind": "Deployment"}, obj.spec.scaleTargetRef))
+	least := quantity.whole_number(object.get(obj.spec, "minReplicaCount", 0))
+	most := quantity.whole_number(object.get(obj.spec, "maxReplicaCount", 100))
 	scaler := {
 		"object": obj,
-		"target": target_id(obj, full),
+		"target": target,
 		"min_field": "minReplicaCount",
 		"max_field": "maxReplicaCount",
-		"min": object.get(obj, ["spec", "minReplicaCount"], 0),
-		"max": object.get(obj, ["spec", "maxReplicaCount"], 100),
+		"min": least,
+		"max": most,
 	}
 ]
 
 target_id(obj, target) := concat("/", [
-	objects.group(object.get(target, "apiVersion", "")),
-	object.get(target, "kind", ""),
+	objects.group(objects.string_at(target, "apiVersion")),
+	objects.string_at(target, "kind"),
 	objects.namespace(obj),
-	object.get(target, "name", ""),
+	objects.string_at(target, "name"),
 ])
 
 object_id(obj) := concat("/", [
-	objects.group(object.get(obj, "apiVersion", "")),
-	object.get(obj, "kind", ""),
+	objects.group(objects.string_at(obj, "apiVersion")),
+	objects.string_at(obj, "kind"),
 	objects.namespace(obj),
 	objects.name(obj),
 ])
@@ -110,34 +115,36 @@ unit_gpus(workload) := workloads.pod_gpus(workload.pod) if not grouped(workload)
 unit_gpus(workload) := workloads.pod_gpus(leader) + ((size - 1) * workloads.pod_gpus(workload.pod)) if {
 	grouped(workload)
 	group := workload.object.spec.leaderWorkerTemplate
-	size := object.get(group, "size", 1)
+	size := quantity.whole_number(object.get(group, "size", 1))
 	leader := object.get(group, ["leaderTemplate", "spec"], workload.pod)
+	is_object(leader)
 }
 
 # {"count", "what", "place"}: pods before any surge, where the number comes from.
 base_count(controller) := {
 	"count": scaler.max,
-	"what": sprintf("%s max", [short(scaler.object.kind)]),
+	"what": sprintf("%v max", [short(scaler.object.kind)]),
 	"place": results.place(scaler.object, ["spec", scaler.max_field]),
 } if {
 	scaler := autoscaler_of(controller)
 } else := {
-	"count": controller.spec[field],
+	"count": number,
 	"what": field,
 	"place": results.place(controller, ["spec", field]),
 } if {
 	field := count_field(controller)
-	controller.spec[field]
+	number := quantity.whole_number(controller.spec[field])
 } else := {"count": 1, "what": "default", "place": null} if {
 	count_field(controller)
 } else := {"count": 1, "what": "single", "place": null} if {
 	controller.kind == "Pod"
 } else := {
-	"count": object.get(controller, ["spec", "jobTemplate", "spec", "parallelism"], 1),
+	"count": number,
 	"what": "parallelism",
 	"place": results.place(controller, ["spec", "jobTemplate", "spec", "parallelism"]),
 } if {
 	controller.kind == "CronJob"
+	number := quantity.whole_number(object.get(controller, ["spec", "jobTemplate", "spec", "parallelism"], 1))
 }
 
 count_field(controller) := "parallelism" if controller.kind == "Job"
@@ -183,17 +190,17 @@ surged(n, surge) := {"pods": n + extra, "why": surge_words(extra, surge)} if ext
 
 surge_words(0, _) := ""
 
-surge_words(extra, surge) := sprintf("plus %d by maxSurge %v", [extra, surge]) if extra > 0
+surge_words(extra, surge) := sprintf("plus %v by maxSurge %v", [extra, surge]) if extra > 0
 
-surge_pods(_, surge) := surge if is_number(surge)
+surge_pods(_, surge) := quantity.whole_number(surge)
 
 surge_pods(n, surge) := ceil((n * to_number(trim_suffix(surge, "%"))) / 100) if {
 	is_string(surge)
-	endswith(surge, "%")
+	regex.match(`^[0-9]{1,4}%$`, surge)
 }
 
-blue_green(strategy, n) := {"pods": n + strategy.previewReplicaCount, "why": sprintf("plus %d previewReplicaCount", [strategy.previewReplicaCount])} if {
-	strategy.previewReplicaCount
+blue_green(strategy, n) := {"pods": n + extra, "why": sprintf("plus %v previewReplicaCount", [extra])} if {
+	extra := quantity.whole_number(strategy.previewReplicaCount)
 } else := {"pods": 2 * n, "why": "doubled by blueGreen"}
 
 canary(strategy, n) := surged(n, object.get(strategy, "maxSurge", "25%")) if not routed(strategy)
@@ -203,11 +210,15 @@ canary(strategy, n) := {"pods": 2 * n, "why": "doubled at promotion"} if {
 	not strategy.dynamicStableScale
 }
 
-canary(strategy, n) := {"pods": worst, "why": sprintf("at most %d with dynamicStableScale", [worst])} if {
+canary(strategy, n) := {"pods": worst, "why": sprintf("at most %v with dynamicStableScale", [worst])} if {
 	routed(strategy)
 	strategy.dynamicStableScale
-	worst := dynamic_worst(object.get(strategy, "steps", []), n)
+	worst := dynamic_worst(steps_of(strategy), n)
 }
+
+steps_of(strategy) := strategy.steps if {
+	is_array(strategy.steps)
+} else := []
 
 routed(strategy) if is_object(strategy.trafficRouting)
 
@@ -238,32 +249,32 @@ step_states(steps, n) := [state |
 last_weight(steps, i) := found[count(found) - 1] if {
 	found := array.concat([0], [w |
 		some j
-		w := steps[j].setWeight
+		step := steps[j]
 		j <= i
+		w := quantity.whole_number(step.setWeight)
 	])
 }
 
 last_scale(steps, i) := found[count(found) - 1] if {
 	found := array.concat([{"matchTrafficWeight": true}], [s |
 		some j
-		s := steps[j].setCanaryScale
+		step := steps[j]
 		j <= i
+		s := step.setCanaryScale
+		is_object(s)
 	])
 }
 
-canary_pods(scale, _, _) := scale.replicas if is_number(scale.replicas)
-
-canary_pods(scale, _, n) := ceil((n * scale.weight) / 100) if is_number(scale.weight)
-
-canary_pods(scale, weight, n) := ceil((n * weight) / 100) if {
-	not is_number(object.get(scale, "replicas", null))
-	not is_number(object.get(scale, "weight", null))
-}
+canary_pods(scale, weight, n) := count_of if {
+	count_of := quantity.whole_number(scale.replicas)
+} else := ceil((n * own) / 100) if {
+	own := quantity.whole_number(scale.weight)
+} else := ceil((n * weight) / 100)
 
 # "HPA max 4 pods x 2 GPUs = 8, doubled at promotion: 16"
-terms(base, per_pod, worst) := sprintf("%s %d pods x %d GPUs = %d", [base.what, base.count, per_pod, base.count * per_pod]) if worst.why == ""
+terms(base, per_pod, worst) := sprintf("%v %v pods x %v GPUs = %v", [base.what, base.count, per_pod, base.count * per_pod]) if worst.why == ""
 
-terms(base, per_pod, worst) := sprintf("%s %d pods x %d GPUs = %d, %s: %d", [base.what, base.count, per_pod, base.count * per_pod, worst.why, worst.pods * per_pod]) if worst.why != ""
+terms(base, per_pod, worst) := sprintf("%v %v pods x %v GPUs = %v, %v: %v", [base.what, base.count, per_pod, base.count * per_pod, worst.why, worst.pods * per_pod]) if worst.why != ""
 
 # The environment at its worst: {"gpus", "pods", "gpus_per_pod", "terms"}.
 total := {
@@ -277,7 +288,7 @@ all_terms := "no pod holds a GPU" if count(controllers) == 0
 
 all_terms := controllers[0].terms if count(controllers) == 1
 
-all_terms := concat("; ", [sprintf("%s %s: %s", [c.object.kind, c.object.metadata.name, c.terms]) | some c in controllers]) if count(controllers) > 1
+all_terms := concat("; ", [sprintf("%v %v: %v", [c.object.kind, objects.name(c.object), c.terms]) | some c in controllers]) if count(controllers) > 1
 
 # GPUs that are surely needed at the peak: where the engine needs fewer than the limit says,
 # the limit is the fault (GPU002) and the smaller number counts.

@@ -3,6 +3,7 @@
 package lockgate.lib.vllm
 
 import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
 import data.lockgate.lib.text
 import data.lockgate.lib.workloads
 import rego.v1
@@ -45,6 +46,7 @@ engines := [engine |
 		"object": entry.object,
 		"pod": entry.pod,
 		"container": entry.container,
+		"name": entry.name,
 		"path": entry.path,
 		"init": entry.init,
 		"gpu_keys": entry.gpu_keys,
@@ -94,8 +96,8 @@ serves(entry) if server_paths[entry.workload.id] == entry.path
 # The value of a flag, if the repository says it.
 value(engine, name) := engine.flags[name].value
 
-# A flag as a number, `otherwise` when it is surely absent; undefined when unknown.
-number(engine, name, _) := to_number(engine.flags[name].value)
+# A flag as a whole number, `otherwise` when it is surely absent; undefined when unknown.
+number(engine, name, _) := quantity.whole_value(engine.flags[name].value)
 
 number(engine, name, otherwise) := otherwise if absent(engine, name)
 
@@ -173,7 +175,8 @@ written_words(entry) := script_words(items) if {
 
 raw_words(entry) := [item |
 	some field in ["command", "args"]
-	list := object.get(entry.container, field, [])
+	list := entry.container[field]
+	is_array(list)
 	some i
 	word := list[i]
 	item := {"text": format(word), "path": array.concat(entry.path, [field, i])}
@@ -181,7 +184,13 @@ raw_words(entry) := [item |
 
 format(word) := word if is_string(word)
 
-format(word) := sprintf("%v", [word]) if not is_string(word)
+# A list or mapping is no word: unknown, as a variable that nobody sets.
+format(word) := sprintf("%v", [word]) if not is_string(text.shown(word))
+
+format(word) := "$" if {
+	not is_string(word)
+	is_string(text.shown(word))
+}
 
 is_shell(items) if {
 	base_name(items[0].text) in {"sh", "bash", "dash", "ash"}
@@ -217,8 +226,8 @@ expand(entry, word) := expanded(entry, word) if contains(word, "$")
 # Apart from `expand`: the embedded engine reads the variables before it looks at the guard.
 expanded(entry, word) := tail_expanded(known, strings.replace_n(patterns, word)) if {
 	known := literals(entry)
-	braced := {sprintf("${%s}", [name]): v | some name, v in known}
-	rounded := {sprintf("$(%s)", [name]): v | some name, v in known}
+	braced := {sprintf("${%v}", [name]): v | some name, v in known}
+	rounded := {sprintf("$(%v)", [name]): v | some name, v in known}
 	patterns := object.union(braced, rounded)
 }
 
@@ -474,7 +483,7 @@ shown_file(mount, file) := mount.subPath if file == mount.mountPath
 shown_file(mount, file) := trim_left(substring(file, count(base), -1), "/") if {
 	not mount.subPath
 	base := trim_suffix(mount.mountPath, "/")
-	startswith(file, sprintf("%s/", [base]))
+	startswith(file, sprintf("%v/", [base]))
 }
 
 source_key(source, shown) := item.key if {

@@ -4,6 +4,7 @@ package lockgate.lib.workloads
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
 import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
 import rego.v1
 
 # Every pod template: {"id", "object", "pod", "metadata", "path"}, path to the pod spec, id a
@@ -62,14 +63,16 @@ predictors := [{"object": obj, "path": ["spec", "predictor"]} |
 pods := [{"id": template_id(obj, ["spec"]), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
 	some obj in objects.of_kind("Pod")
 	is_array(obj.spec.containers)
+	is_object(obj.metadata)
 ]
 
-template_metadata(obj, path) := object.get(obj, array.concat(parent, ["metadata"]), {}) if {
+# The template's metadata, {} when it has none.
+template_metadata(obj, path) := metadata if {
 	path[count(path) - 1] == "spec"
 	parent := array.slice(path, 0, count(path) - 1)
-}
-
-template_metadata(_, path) := {} if path[count(path) - 1] != "spec"
+	metadata := object.get(obj, array.concat(parent, ["metadata"]), {})
+	is_object(metadata)
+} else := {}
 
 # A string that is this template's alone.
 id(workload) := workload.id
@@ -77,30 +80,34 @@ id(workload) := workload.id
 pod_containers(pod) := array.concat(pod.containers, object.get(pod, "initContainers", []))
 
 # Every container and init container:
-# {"workload", "object", "pod", "container", "path", "init", "gpu_keys"}, path to the
-# container, gpu_keys the GPU resources that it holds.
+# {"workload", "object", "pod", "container", "name", "path", "init", "gpu_keys"}, path to the
+# container, name a string, gpu_keys the GPU resources that it holds.
 containers := [entry |
 	some workload in all
 	some field in ["containers", "initContainers"]
-	list := object.get(workload.pod, field, [])
+	list := workload.pod[field]
+	is_array(list)
 	some i
 	container := list[i]
+	is_object(container)
 	entry := {
 		"workload": workload,
 		"object": workload.object,
 		"pod": workload.pod,
 		"container": container,
+		"name": objects.string_at(container, "name"),
 		"path": array.concat(workload.path, [field, i]),
 		"init": field == "initContainers",
 		"gpu_keys": gpu_keys(container),
 	}
 ]
 
-template_id(obj, path) := concat("/", [obj.kind, objects.namespace(obj), objects.name(obj), concat(".", path)])
+template_id(obj, path) := concat("/", [objects.string_at(obj, "kind"), objects.namespace(obj), objects.name(obj), concat(".", path)])
 
 # Resource keys of the container's limits that name GPUs, sorted.
 limit_keys(container) := sort([key |
-	some key in object.keys(object.get(container, ["resources", "limits"], {}))
+	some key
+	_ := container.resources.limits[key]
 	is_gpu(key)
 ])
 
@@ -126,15 +133,7 @@ gpu_count(container) := sum([number |
 ])
 
 # The whole number behind 2 or "2"; undefined for "500m" or 0.5.
-whole(q) := q if {
-	is_number(q)
-	q == floor(q)
-}
-
-whole(q) := to_number(q) if {
-	is_string(q)
-	regex.match(`^[0-9]+$`, q)
-}
+whole(q) := quantity.whole_value(q)
 
 # Does the container take its devices by dynamic resource allocation?
 claims_device(container) if count(container.resources.claims) > 0

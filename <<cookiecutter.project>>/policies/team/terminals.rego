@@ -18,8 +18,8 @@ deny contains result if {
 	some entry in workloads.containers
 	some field in ["stdin", "tty"]
 	entry.container[field] == true
-	result := results.finding("TEAM001", entry.object, array.concat(entry.path, [field]), sprintf("container '%s' wants no %s, found true", [
-		entry.container.name,
+	result := results.finding("TEAM001", entry.object, array.concat(entry.path, [field]), sprintf("container '%v' wants no %v, found true", [
+		entry.name,
 		field,
 	]))
 }

@@ -1,0 +1,125 @@
+"""Random damage to good documents: both engines say the same, and never something that is no result.
+
+`LOCKGATE_EXAMPLES=5000` looks longer than the default.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockgate import engines, evaluate, resources, rules, testing
+from lockgate.settings import parse
+
+Json: TypeAlias = Any
+Edit: TypeAlias = tuple[int, str, Json]
+Damage: TypeAlias = tuple[int, list[Edit]]
+"""Which document, and what is done to it."""
+
+FOLDER = Path(__file__).parent / "rules"
+RULESET = rules.load(resources.template_root() / resources.PROJECT / "policies")
+SETTINGS = parse((FOLDER / "settings.yaml").read_text())
+DOCUMENTS = [sample.document for sample in testing.samples(FOLDER) if "objects" in sample.document]
+BATCH = 20  # documents for one process of opa
+EXAMPLES = int(os.environ.get("LOCKGATE_EXAMPLES", "200")) // BATCH
+
+TEXTS = (
+    *("", " ", "x", "é✓😀", "a\nb", "a\tb", 'a"b', "back\\slash", "\u2028", "%d %s", "{", "a: b: c", "\n\n"),
+    *("$(VAR)", "${VAR}", "$VAR", "sh -c 'vllm serve x'", "--tensor-parallel-size", "--tensor-parallel-size=2"),
+    *("0", "-1", "2", " 2", "1.5", "1e3", "0x10", "1_000", "٣", "NaN", "10Gi", "500m", "25%", "x%", "100%"),
+    *("@", ":", "/", "/0", "a/b:c@sha256:1", "hf_" + "a" * 34, "true", "Always", "prod", "dns"),
+    *("Job", "Pod", "Rollout", "Deployment", "ConfigMap", "Secret", "HorizontalPodAutoscaler", "ScaledObject"),
+    *("model: x\ntensor-parallel-size: 2\n", "a: {b", "- 1\n- 2\n", "# nothing\n", "a: 1\na: 2\n"),
+)
+SCALARS = (None, True, False, 0, 1, 2, 53, -1, 65536, 1.5, -2.5, 10**15, 1e21, *TEXTS)
+LISTS_AND_MAPPINGS: tuple[Json, ...] = ([], {}, [None], [[]], [{}], ["x"], ["vllm", "serve"], {"x": "y"}, {"a": None}, {"": {}})
+ACTIONS = ("put", "drop", "wrap", "text", "negate", "double", "add", "rename", "copy")
+NAMES = ("x", "kind", "name", "namespace", "labels", "value", "valueFrom", "containers", "env", "args", "sizeLimit")
+
+edits = st.tuples(st.integers(0, 10**6), st.sampled_from(ACTIONS), st.sampled_from((*SCALARS, *LISTS_AND_MAPPINGS)))
+damages = st.tuples(st.integers(0, len(DOCUMENTS) - 1), st.lists(edits, min_size=1, max_size=3))
+
+
+def damaged(damage: Damage) -> Json:
+    """A good document after the edits."""
+    number, changes = damage
+    document = copy.deepcopy(DOCUMENTS[number])
+    for position, action, value in changes:
+        places = list(_places(document["objects"]))
+        if places:
+            holder, key = places[position % len(places)]
+            _edit(holder, key, action, copy.deepcopy(value), places[position // 7 % len(places)])
+    return document
+
+
+def _places(value: Json) -> Any:
+    """Every holder and key below `value`, parents first."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield value, key
+        yield from _places(value[key])
+
+
+def _edit(holder: Json, key: Json, action: str, value: Json, other: tuple[Json, Json]) -> None:
+    old = holder[key]
+    if action == "drop":
+        del holder[key]
+    elif action == "wrap":
+        holder[key] = {"x": old} if isinstance(value, str) else [old]
+    elif action == "text":
+        holder[key] = f"{old}{value}" if isinstance(old, str) else json.dumps(old)
+    elif action == "negate" and isinstance(old, int):
+        holder[key] = -old
+    elif action == "double" and isinstance(holder, list):
+        holder.append(copy.deepcopy(old))
+    elif action == "add" and isinstance(old, dict):
+        old[NAMES[len(str(value)) % len(NAMES)]] = value
+    elif action == "add" and isinstance(old, list):
+        old.append(value)
+    elif action == "rename" and isinstance(holder, dict):
+        holder[f"{key}{value}"] = holder.pop(key)
+    elif action == "copy":
+        holder[key] = copy.deepcopy(other[0][other[1]])
+    else:
+        holder[key] = value
+
+
+def outcomes(engine: str, documents: list[Json]) -> list[engines.Outcome]:
+    with engines.session(engine, RULESET, SETTINGS.data()) as run:
+        return run(documents)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="LOCKGATE_EXAMPLES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.lists(damages, min_size=BATCH, max_size=BATCH))
+def test_engines_agree_on_damaged_objects(batch: list[Damage]) -> None:
+    documents = [damaged(damage) for damage in batch]
+    found = outcomes("embedded", documents)
+    for document, ours, opa in zip(documents, found, outcomes("opa", documents), strict=True):
+        name = document["environment"]
+        assert ours == opa
+        assert list(evaluate.violations(RULESET, ours, name)) == list(evaluate.violations(RULESET, opa, name))
+
+
+@pytest.mark.parametrize("objects", [[], [None], [1, "x", []], [{}], [{"kind": 1}], [{"metadata": []}], {}, None])
+def test_engines_agree_on_what_is_no_object(objects: Json) -> None:
+    document = {"environment": "prod", "objects": objects, "kustomize": {"entries": [], "generators": []}}
+    [ours], [opa] = outcomes("embedded", [document]), outcomes("opa", [document])
+    assert ours == opa
+    assert list(evaluate.violations(RULESET, ours, "prod")) == []
+
+
+def test_engines_agree_on_conftest_documents() -> None:
+    documents = [[{"path": "-", "contents": item} for item in document["objects"]] for document in DOCUMENTS]
+    assert outcomes("embedded", documents) == outcomes("opa", documents)
