@@ -31,6 +31,7 @@ deny contains result if {
 deny contains result if {
 	some exemption in exemptions
 	limit := days_allowed(exemption)
+	is_number(exemption.days_left)
 	exemption.days_left > limit
 	result := exemption_finding(exemption, "expires", sprintf("an exemption of %v wants to expire within %v days, found '%v' in %v days", [
 		levels_text(exemption),
@@ -56,6 +57,7 @@ deny contains result if {
 	some exemption in exemptions
 	exemption.used == false
 	count(missing(exemption)) == 0
+	is_number(exemption.days_left)
 	exemption.days_left >= 0
 	result := warning(exemption_finding(exemption, "rule", sprintf("the exemption of %v for '%v' wants a finding to exempt, found none", [
 		exemption.rule,
