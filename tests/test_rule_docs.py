@@ -34,6 +34,12 @@ def test_no_page_is_left_of_a_rule_that_is_gone() -> None:
     assert set((ROOT / "docs" / "rules").glob("*.md")) <= set(WRITTEN)
 
 
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for path in [*(path for path in WRITTEN if path.suffix == ".md"), ROOT / "docs" / "coverage.md"]:
+        targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", path.read_text(encoding="utf-8"))
+        assert [target for target in targets if not (path.parent / target).is_file()] == []
+
+
 @pytest.mark.slow
 def test_the_table_of_tests_is_what_is_there_today() -> None:
     table = rule_docs.coverage(RULES)
