@@ -60,7 +60,11 @@ def test_severities_places_and_fixes(tmp_path: Path) -> None:
     assert found[0].text.startswith("exempted until 2026-12-08, ml-platform: not pinned yet\n")
     assert found[2].properties == {"file": "gone.yaml", "line": "9", "title": "SCH004 dev"}
     assert found[3].properties["col"] == "3"
-    assert found[3].text == "wants at most 4 GPUs, found a peak of 8: 4 pods x 2 GPUs\nfix: Lower `maxReplicas`."
+    assert found[3].text.splitlines() == [
+        "wants at most 4 GPUs, found a peak of 8: 4 pods x 2 GPUs",
+        "in: prod: HorizontalPodAutoscaler/api",
+        "fix: Lower `maxReplicas`.",
+    ]
 
 
 def test_nasty_text_comes_back_whole(tmp_path: Path) -> None:

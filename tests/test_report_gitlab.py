@@ -42,7 +42,8 @@ def test_a_clean_report_is_an_empty_list(tmp_path: Path) -> None:
 def test_severities_and_texts(tmp_path: Path) -> None:
     found = entries(REPORT, tmp_path)
     assert [entry["severity"] for entry in found] == ["info", "critical", "minor", "critical", "info"]
-    assert found[0]["description"].startswith("Exempted until 2026-12-08, ml-platform: not pinned yet. IMG001 (prod): ")
+    why = "Exempted until 2026-12-08, ml-platform: not pinned yet. IMG001 (prod: Deployment/api): "
+    assert found[0]["description"].startswith(why)
     assert found[3]["description"].endswith("4 pods x 2 GPUs. Fix: Lower `maxReplicas`.")
     assert found[4]["location"] == {"path": "lockgate.yaml", "lines": {"begin": 1}}
 

@@ -60,10 +60,11 @@ def test_a_clean_report_is_one_line(tmp_path: Path) -> None:
 
 def test_a_row_says_what_where_and_how_to_mend_it(tmp_path: Path) -> None:
     rows = cells(REPORT, in_a_checkout(tmp_path))
+    places = ["overlays/prod/hpa.yaml:2", "base/hpa.yaml:7"]
     assert rows[3] == [
         "error",
         "CST001",
-        "services/qwen chat/overlays/prod/hpa.yaml:2\nservices/qwen chat/base/hpa.yaml:7\nprod",
+        "\n".join([*(f"services/qwen chat/{place}" for place in places), "prod: HorizontalPodAutoscaler/api"]),
         "wants at most 4 GPUs, found a peak of 8: 4 pods x 2 GPUs\nFix: Lower maxReplicas.",
     ]
     assert rows[5][2] == "wants a digest, found 'v0.32.0'\nuntil 2026-12-08, ml-platform: not pinned yet"

@@ -33,7 +33,7 @@ def test_sarif_and_gitlab(message: str) -> None:
     [run] = json.loads(written("sarif", saying(message), NOWHERE))["runs"]
     assert run["results"][0]["message"]["text"] == f"{said} (prod)"
     [entry] = json.loads(written("gitlab", saying(message), NOWHERE))
-    assert entry["description"] == f"CST001 (prod): {said}. Fix: Lower `maxReplicas`."
+    assert entry["description"] == f"CST001 (prod: HorizontalPodAutoscaler/api): {said}. Fix: Lower `maxReplicas`."
 
 
 @given(TEXTS)
@@ -46,7 +46,8 @@ def test_junit(message: str) -> None:
 @given(TEXTS)
 def test_github(message: str) -> None:
     [command] = commands(saying(message), NOWHERE)
-    assert command.text == f"{common.said(message)}\nfix: Lower `maxReplicas`."
+    where = "in: prod: HorizontalPodAutoscaler/api"
+    assert command.text == f"{common.said(message)}\n{where}\nfix: Lower `maxReplicas`."
 
 
 @given(TEXTS)

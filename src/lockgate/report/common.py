@@ -27,6 +27,11 @@ def said(text: str) -> str:
     return printable(credentials.mask(text))
 
 
+def where(finding: Finding) -> str:
+    """The environments that a finding holds in, and its objects."""
+    return said(f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
+
+
 def exempted(exemption: Exemption) -> str:
     """Until when, who and why, with what is missing said so."""
     until, owner = exemption.expires or "no date", exemption.owner or "no owner"

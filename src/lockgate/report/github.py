@@ -33,7 +33,7 @@ def _annotation(finding: Finding, rule: Rule, prefix: str) -> str:
     if place.column > 0:
         properties["col"] = str(place.column)
     properties["title"] = common.said(f"{finding.rule} {', '.join(finding.environments)}")
-    text = f"{common.said(finding.message)}\nfix: {common.said(rule.remediation)}"
+    text = f"{common.said(finding.message)}\nin: {common.where(finding)}\nfix: {common.said(rule.remediation)}"
     if finding.exemption:
         return _command("notice", properties, f"exempted {common.exempted(finding.exemption)}\n{text}")
     return _command(_COMMANDS[finding.severity], properties, text)

@@ -30,10 +30,10 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 
 
 def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str, Json]:
-    where = ", ".join(finding.environments)
-    text = f"{finding.rule} ({where}): {common.said(finding.message)}. Fix: {common.said(rule.remediation)}"
+    said = f"{finding.rule} ({common.where(finding)}): {common.said(finding.message)}"
+    text = f"{said}. Fix: {common.said(rule.remediation)}"
     if finding.exemption:
-        text = f"Exempted {common.exempted(finding.exemption)}. {text}"
+        text = f"Exempted {common.exempted(finding.exemption).rstrip('.')}. {text}"
     severity = "info" if finding.exemption else _SEVERITIES[finding.severity]
     return _entry(text, finding.rule, digits, severity, (prefix + finding.location.file, finding.location.line))
 

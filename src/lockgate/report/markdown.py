@@ -50,7 +50,7 @@ def _tables(report: Report, prefix: str) -> list[tuple[str, tuple[str, ...], lis
 
 def _open(finding: Finding, report: Report, prefix: str) -> str:
     places = [_place(place, prefix) for place in (finding.location, *finding.related)]
-    where = [*places, _text(", ".join(finding.environments))]
+    where = [*places, _text(common.where(finding))]
     what = [
         _text(finding.message),
         f"Fix: {pages.prose(common.said(report.rules[finding.rule].remediation), table=True)}",
@@ -60,7 +60,7 @@ def _open(finding: Finding, report: Report, prefix: str) -> str:
 
 def _exempted(finding: Finding, prefix: str) -> str:
     why = common.exempted(finding.exemption) if finding.exemption else ""
-    where = f"{_place(finding.location, prefix)}<br>{_text(', '.join(finding.environments))}"
+    where = f"{_place(finding.location, prefix)}<br>{_text(common.where(finding))}"
     return _row([finding.rule, where, f"{_text(finding.message)}<br>{_text(why)}"])
 
 

@@ -59,7 +59,7 @@ def _finding(finding: Finding, report: Report, source: _Source) -> Iterator[_Lin
         (common.said(finding.message), ""),
     ]
     yield from source.excerpt(finding, style)
-    yield _field("in", f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
+    yield _field("in", common.where(finding))
     if finding.related:
         yield _field("see", ", ".join(map(str, finding.related)))
     yield _field("fix", rule.remediation)
