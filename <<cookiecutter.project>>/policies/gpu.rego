@@ -28,7 +28,7 @@ deny contains result if {
 	entry := trouble.entry
 	problem := trouble.problem
 	found := results.finding("GPU001", entry.object, array.concat(entry.path, problem.path), problem.msg)
-	result := results.with_also(found, [results.place(entry.object, array.concat(entry.path, path)) | some path in problem.also])
+	result := results.with_also(found, also_places(entry.object, entry.path, problem.also))
 }
 
 troubles := [{"entry": entry, "problem": problem} |
@@ -291,8 +291,14 @@ deny contains result if {
 	size > 1
 	problem := shm_problem(server, size)
 	found := results.finding("GPU005", server.object, problem.path, problem.msg)
-	result := results.with_also(found, [results.place(server.object, path) | some path in problem.also])
+	result := results.with_also(found, also_places(server.object, [], problem.also))
 }
+
+# Other places of one object, each a path below `above`.
+also_places(obj, above, paths) := [spot |
+	some path in paths
+	spot := results.place(obj, array.concat(above, path))
+]
 
 shm_problem(server, size) := {
 	"path": array.concat(server.path, ["volumeMounts"]),

@@ -240,7 +240,10 @@ home_mounted(engine) if {
 culprit(engine, found) := found[0].path if {
 	count(found) == 1
 } else := array.concat(engine.path, ["volumeMounts", min(indexes)]) if {
-	indexes := {security.mount(engine, place.directory).index | some place in found}
+	indexes := {index |
+		some place in found
+		index := security.mount(engine, place.directory).index
+	}
 	count(indexes) == 1
 	count([place | some place in found; not security.mount(engine, place.directory)]) == 0
 } else := array.concat(engine.path, ["volumeMounts"])

@@ -153,11 +153,13 @@ blame(claim, all_mounts) := places[0] if {
 		mount.read_only
 		mount.pod.kind in {"Job", "CronJob"}
 	]
-	modes := [{"ref": objects.ref(claim), "path": ["spec", "accessModes"]} |
+	own := objects.ref(claim)
+	modes := [spot |
 		some mount in all_mounts
 		not mount.read_only
+		spot := {"ref": own, "path": ["spec", "accessModes"]}
 	]
-	places := array.concat(array.concat(modes, jobs), [{"ref": objects.ref(claim), "path": ["spec"]}])
+	places := array.concat(array.concat(modes, jobs), [{"ref": own, "path": ["spec"]}])
 }
 
 readers_text(claim, all_mounts) := "access mode ReadOnlyMany only" if {
