@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,6 +77,11 @@ def test_a_rule_without_an_example_has_no_empty_sections() -> None:
     rule = next(rule for rule in rules.load(test_rules.POLICIES).rules.values() if "team/" in rule.file)
     assert [section.title for section in pages.sections(rule)] == ["Why", "Fix", "Exempt"]
     assert "## Bad" not in pages.markdown(rule)
+
+
+def test_a_teams_rule_with_a_shipped_id_does_not_borrow_its_example() -> None:
+    ours = replace(RULES[0], title="Ours")
+    assert [section.title for section in pages.sections(ours)] == ["Why", "Fix", "Exempt"]
 
 
 def samples(folder: Path, **texts: str) -> Path:
