@@ -39,7 +39,18 @@ TEXTS = (
     *("model: x\ntensor-parallel-size: 2\n", "a: {b", "- 1\n- 2\n", "# nothing\n", "a: 1\na: 2\n"),
 )
 SCALARS = (None, True, False, 0, 1, 2, 53, -1, 65536, 1.5, -2.5, 10**15, 1e21, *TEXTS)
-LISTS_AND_MAPPINGS: tuple[Json, ...] = ([], {}, [None], [[]], [{}], ["x"], ["vllm", "serve"], {"x": "y"}, {"a": None}, {"": {}})
+LISTS_AND_MAPPINGS: tuple[Json, ...] = (
+    [],
+    {},
+    [None],
+    [[]],
+    [{}],
+    ["x"],
+    ["vllm", "serve"],
+    {"x": "y"},
+    {"a": None},
+    {"": {}},
+)
 ACTIONS = ("put", "drop", "wrap", "text", "negate", "double", "add", "rename", "copy")
 NAMES = ("x", "kind", "name", "namespace", "labels", "value", "valueFrom", "containers", "env", "args", "sizeLimit")
 
