@@ -207,21 +207,22 @@ def test_interrupt_ends_with_130_and_no_traceback(repository: Path) -> None:
     slow = repository.parent / "kustomize"
     slow.write_text("#!/bin/sh\necho started >&2\nexec sleep 60\n")
     slow.chmod(0o755)
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "lockgate", "check", str(repository), "--renderer", "kustomize", "--env", "dev"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env={**os.environ, "PATH": f"{slow.parent}{os.pathsep}{os.environ['PATH']}"},
-    )
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    deadline = time.monotonic() + 20
-    while "sleep" not in _commands(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert children.exists()
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    ) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while "sleep" not in _commands(process.pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 130, out + err
     assert err.strip() == "interrupted"
     assert out == ""
