@@ -4,11 +4,16 @@ In: the answers as text, the catalogues of accelerators and models. Out: sentenc
 says what cannot work and shows the rule or the sum. Pure functions over dicts, standard library
 only, so that the hook of plain cookiecutter, `lockgate new` and the tests share them.
 
-The memory sum of one pod follows vLLM: of each GPU it takes `gpu-memory-utilization` (0.9), and
-weights, one whole request of KV cache and what the runtime itself needs must fit in it. The last
-part is `OVERHEAD_GIB`, 2 GiB per GPU: about 0.5 GiB for NCCL buffers and the driver's context,
-1 GiB for captured graphs, the rest for activations at the default batch of 8192 tokens. vLLM
-measures it at start-up and it does not shrink with tensor parallelism, so it counts once per GPU.
+The memory sum of one pod follows vLLM, and is the one of policies/lib/model.rego (rule VLM002):
+  need = weights + cache + 2 GiB x GPUs        have = memory of a GPU x utilization x GPUs
+  weights: 16 bits a parameter; quantised ones by their bits, embeddings at 16; or as published.
+  cache: bytes of one request of full length,
+    2 x max(KV heads, tensor parallel) x head size x bytes x (full layers x length
+      + window layers x min(length, window - 1 + batched tokens)),
+    or with MLA: tensor parallel x layers x (latent + rotary size) x bytes x length.
+The overhead of 2 GiB per GPU is about 0.5 GiB for NCCL buffers and the driver's context, 1 GiB for
+captured graphs, the rest for activations. vLLM measures it at start-up and it does not shrink with
+tensor parallelism, so it counts once per GPU. The constants lie in policies/data/memory.json.
 """
 
 from __future__ import annotations
@@ -28,9 +33,11 @@ if TYPE_CHECKING:
 
 DATA = Path("<<cookiecutter.project>>", "policies", "data")
 GIB = 2**30
-UTILIZATION_PERCENT = 90
-OVERHEAD_GIB = 2
-KV_BYTES = 2
+MEMORY: dict[str, Any] = json.loads(
+    (Path(__file__).resolve().parent.parent / DATA / "memory.json").read_text(encoding="utf-8")
+)["memory"]
+# What the template writes into serve.yaml, in thousandths.
+UTILIZATION_MILLI = 900
 SPARE_DISK = 1.2
 OLDEST_KUBERNETES = "1.30"
 OLDEST_VLLM = "0.18.0"
@@ -43,7 +50,6 @@ STORAGE_UNITS = {"Gi": 2**30, "Ti": 2**40, "G": 10**9, "T": 10**12}
 LONGEST_SUFFIX = "-preload"
 LONGEST_LABEL = 63
 LONGEST_NAME = 253
-WEIGHT_BITS = {"none": 16, "fp8": 8, "awq": 4.25, "gptq": 4.25}
 DEFAULT_MODEL = ("Qwen/Qwen3-14B", "40c069824f4251a91eefaf281ebe4c544efd3e18")
 COUNTS = (
     "tensor_parallel",
@@ -62,12 +68,12 @@ COUNTS = (
 def catalogues(root: Path) -> tuple[Catalogue, Catalogue]:
     """Return accelerators and models by id, as the template folder `root` ships them."""
 
-    def read(name: str) -> Catalogue:
+    def read(name: str, key: str) -> Catalogue:
         text = (root / DATA / f"{name}.json").read_text(encoding="utf-8")
-        entries: Catalogue = json.loads(text)[name]
+        entries: Catalogue = json.loads(text)[key]
         return entries
 
-    return read("accelerators"), read("models")
+    return read("accelerators", "accelerators"), read("models", "known_models")
 
 
 def problems(answers: Entry, accelerators: Catalogue, models: Catalogue, today: dt.date) -> list[str]:
@@ -259,20 +265,44 @@ def shape(answers: Entry, model: Entry) -> Iterator[str]:
 def memory(answers: Entry, accelerator: Entry, model: Entry) -> Iterator[str]:
     """Yield the memory sum when one request of full length does not fit the GPUs of a pod."""
     size, length = answers["tensor_parallel"], answers["max_model_len"]
-    held = model["quantization"] if answers["quantization"] == "none" else answers["quantization"]
-    weights = weight_bytes(model, WEIGHT_BITS[held])
-    # A GPU holds at least one KV head, so above the model's KV heads each is kept several times.
-    token = 2 * model["layers"] * max(model["kv_heads"], size) * model["head_dim"] * KV_BYTES
-    cache = token * length
-    need = weights + cache + OVERHEAD_GIB * GIB * size
-    have = accelerator["memory_gib"] * GIB * UTILIZATION_PERCENT / 100 * size
+    weights = loaded_bytes(model, answers["quantization"])
+    cache = cache_bytes(model, size, length)
+    need = weights + cache + MEMORY["overhead_gib"] * GIB * size
+    have = offered_bytes(accelerator, size, UTILIZATION_MILLI)
     if need > have:
         yield (
             f"{answers['model_id']} does not fit {size} x {accelerator['product']}: "
-            f"weights {_gib(weights)} + KV cache {length} tokens x {token} bytes = {_gib(cache)} "
-            f"+ overhead {size} x {OVERHEAD_GIB} GiB make {_gib(need)}, but there are "
+            f"weights {_gib(weights)} + KV cache of {length} tokens {_gib(cache)} "
+            f"+ overhead {size} x {MEMORY['overhead_gib']} GiB make {_gib(need)}, but there are "
             f"{size} x {accelerator['memory_gib']} GiB x 0.9 = {_gib(have)}"
         )
+
+
+def cache_bytes(model: Entry, size: int, length: int, value: int = 2, batched: int = MEMORY["batched_tokens"]) -> int:
+    """Return the bytes that one request of full length takes in the KV caches of a pod's GPUs.
+
+    Args:
+        model: Entry of the catalogue.
+        size: Tensor parallel size.
+        length: Tokens of the request.
+        value: Bytes of a cached number.
+        batched: Tokens of one step, which a layer with a window holds beside its window.
+    """
+    layers: int = model["layers"]
+    windowed: int = model.get("window_layers", 0)
+    if "kv_lora_rank" in model:
+        latent: int = model["kv_lora_rank"] + model["qk_rope_head_dim"]
+        return size * layers * latent * value * length
+    held: int = min(length, model.get("window", 0) - 1 + batched)
+    # A GPU holds at least one KV head, so above the model's KV heads each is kept several times.
+    token: int = 2 * max(model["kv_heads"], size) * model["head_dim"] * value
+    return token * ((layers - windowed) * length + windowed * held)
+
+
+def offered_bytes(accelerator: Entry, gpus: int, milli: int) -> int:
+    """Return what vLLM takes of so many GPUs, in bytes; `milli` is the utilization in thousandths."""
+    memory: int = accelerator["memory_gib"]
+    return memory * GIB * milli * gpus // 1000
 
 
 def storage(answers: Entry, model: Entry | None) -> list[str]:
@@ -283,7 +313,7 @@ def storage(answers: Entry, model: Entry | None) -> list[str]:
         return [f"storage_size must be a number with Gi or Ti, like 100Gi; found {asked!r}"]
     if model is None:
         return []
-    weights = weight_bytes(model, WEIGHT_BITS[model["quantization"]])
+    weights = stored_bytes(model)
     least = SPARE_DISK * weights
     if int(match[1]) * STORAGE_UNITS[match[2]] >= least:
         return []
@@ -291,10 +321,24 @@ def storage(answers: Entry, model: Entry | None) -> list[str]:
     return [f"storage_size {asked} is below 1.2 x {_gib(weights)} of weights: {answer}"]
 
 
-def weight_bytes(model: Entry, bits: float) -> float:
-    """Return the bytes of the weights at `bits` per parameter; embeddings stay at 16 bits."""
+def stored_bytes(model: Entry) -> int:
+    """Return the bytes of the weights as published, which the model cache holds."""
+    published: int = model.get("weights_bytes") or _bytes_at(model, MEMORY["weight_bits"][model["quantization"]])
+    return published
+
+
+def loaded_bytes(model: Entry, quantization: str) -> int:
+    """Return the bytes of the weights on the GPUs; `quantization` is the answer, "none" for as published."""
+    held = model["quantization"]
+    if held == "none" and "parameters" in model:
+        return _bytes_at(model, MEMORY["weight_bits"][quantization])
+    return stored_bytes(model)
+
+
+def _bytes_at(model: Entry, bits: float) -> int:
+    parameters: int = model["parameters"]
     embedding: int = model["embedding_parameters"]
-    return float((model["parameters"] - embedding) * bits + embedding * 16) / 8
+    return math.floor(((parameters - embedding) * bits + embedding * 16) / 8)
 
 
 def _asked(pods: int, size: int, alone: str = "") -> str:
@@ -313,5 +357,6 @@ def _subdomain(value: str) -> bool:
     return fits and all(LABEL.fullmatch(part) for part in parts)
 
 
-def _gib(size: float) -> str:
-    return f"{size / GIB:.1f} GiB"
+def _gib(size: int) -> str:
+    tenths = (size * 10 + GIB // 2) // GIB
+    return f"{tenths // 10}.{tenths % 10} GiB"

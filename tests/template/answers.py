@@ -215,7 +215,7 @@ REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             (
                 "meta-llama/Llama-3.3-70B-Instruct does not fit 2 x NVIDIA A100 40 GB: "
-                "weights 131.4 GiB + KV cache 32768 tokens x 327680 bytes = 10.0 GiB + overhead 2 x 2 GiB "
+                "weights 131.4 GiB + KV cache of 32768 tokens 10.0 GiB + overhead 2 x 2 GiB "
                 "make 145.4 GiB, but there are 2 x 39 GiB x 0.9 = 70.2 GiB"
             )
         ],
@@ -225,7 +225,7 @@ REFUSED: dict[str, tuple[dict[str, str], list[str]]] = {
         [
             (
                 "Qwen/Qwen3-14B does not fit 1 x NVIDIA A100 40 GB: "
-                "weights 27.5 GiB + KV cache 40960 tokens x 163840 bytes = 6.2 GiB + overhead 1 x 2 GiB "
+                "weights 27.5 GiB + KV cache of 40960 tokens 6.3 GiB + overhead 1 x 2 GiB "
                 "make 35.8 GiB, but there are 1 x 39 GiB x 0.9 = 35.1 GiB"
             )
         ],

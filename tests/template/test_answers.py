@@ -222,8 +222,7 @@ def test_the_bounds_of_a_gpu_budget(level: str, replicas: str, budget: str, *, f
 def test_the_kv_cache_follows_the_formula_that_vllm_logged() -> None:
     """1 GiB of cache for 2 layers, 2 KV heads of size 32 held 2,097,152 tokens."""
     model = {"layers": 2, "kv_heads": 2, "head_dim": 32}
-    token = 2 * model["layers"] * model["kv_heads"] * model["head_dim"] * CHECKS["KV_BYTES"]
-    assert CHECKS["GIB"] / token == 2_097_152
+    assert CHECKS["cache_bytes"](model, 1, 2_097_152) == CHECKS["GIB"]
 
 
 def test_every_question_and_choice_has_words() -> None:

@@ -19,10 +19,16 @@ accelerators := data.accelerators
 
 accelerators := data.data.accelerators
 
-# Models: layers, heads, size of the weights.
-models := data.models
+# Models: layers, heads, size of the weights. The file is models.json; its key is another one,
+# since `models` is the section of lockgate.yaml that overrides it.
+models := data.known_models
 
-models := data.data.models
+models := data.data.known_models
+
+# What the sum of a GPU's memory is made of: bits of a weight, overhead, defaults of vLLM.
+memory := data.memory
+
+memory := data.data.memory
 
 # Shapes of credentials, and what marks a placeholder.
 credentials := data.credentials

@@ -10,8 +10,10 @@ test_files_as_conftest_loads_them if {
 	gpus == {"a": 2}
 	accelerators := catalogue.accelerators with data.accelerators as {"a": 3} with data.data as {}
 	accelerators == {"a": 3}
-	models := catalogue.models with data.models as {"a": 4} with data.data as {}
+	models := catalogue.models with data.known_models as {"a": 4} with data.data as {}
 	models == {"a": 4}
+	memory := catalogue.memory with data.memory as {"a": 5} with data.data as {}
+	memory == {"a": 5}
 }
 
 test_files_as_opa_test_loads_them if {
@@ -19,6 +21,7 @@ test_files_as_opa_test_loads_them if {
 	count(catalogue.gpus.resource_keys) > 0
 	count(catalogue.accelerators) > 0
 	count(catalogue.models) > 0
+	count(catalogue.memory) > 0
 }
 
 # The second line of each pair reads the real file: opa loads it as data.data.NAME, conftest as data.NAME.
