@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -120,53 +119,34 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def forget_outcomes(folder: Path) -> None:
-    for file in folder.glob("*.outcome"):
-        file.unlink()
-
-
-def test_outcomes_are_cached_until_something_changes(
+def test_only_an_edited_rule_is_compiled_again(
     tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policies = small_policies.write(tmp_path / "policies")
     found = run("embedded", rules.load(policies))
-    assert len(list(empty_cache.glob("*.outcome"))) == len(DOCUMENTS)
+    [code] = empty_cache.glob("*.code")
     with monkeypatch.context() as patch:
-        patch.setattr(embedded, "_library", None)  # not even loaded
+        patch.setattr(embedded, "compile_rules", None)
         assert run("embedded", rules.load(policies)) == found
-    more = [*DOCUMENTS, {"environment": "prod", "objects": [deployment("d", 7)]}]
-    assert run("embedded", rules.load(policies), more) == run("opa", rules.load(policies), more)
-    changed = rules.load(small_policies.write(policies, {"data/limits.json": '{"limits": {"replicas": 5}}'}))
-    assert len(run("embedded", changed)[0].results["lockgate.gpu"]) == 4
-    with engines.session("embedded", changed, {**SETTINGS, "owner": "x"}) as evaluate:
-        evaluate(DOCUMENTS)
-    assert len(list(empty_cache.glob("*.rbb"))) == 3
+        changed = rules.load(small_policies.write(policies, {"data/limits.json": '{"limits": {"replicas": 5}}'}))
+        assert len(run("embedded", changed)[0].results["lockgate.gpu"]) == 4
+        with engines.session("embedded", changed, {**SETTINGS, "owner": "x"}) as evaluate:
+            evaluate(DOCUMENTS)
+    text = "package lockgate.facts\n\nimport rego.v1\n\nreplicas := 3\n"
+    edited = rules.load(small_policies.write(policies, {"facts.rego": text}))
+    assert run("embedded", edited)[0].facts == {"replicas": 3}
+    assert len(list(empty_cache.glob("*.code"))) == 2
+    assert code.is_file()
 
 
-def test_the_compiled_rules_are_cached(ruleset: RuleSet, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_code_is_compiled_again(ruleset: RuleSet, empty_cache: Path) -> None:
     found = run("embedded", ruleset)
-    forget_outcomes(empty_cache)
-    monkeypatch.setattr(embedded, "compile_bundle", None)
-    assert run("embedded", ruleset) == found
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"[", b"\xff", b'"results"'])
-def test_a_damaged_outcome_is_evaluated_again(ruleset: RuleSet, empty_cache: Path, content: bytes) -> None:
-    found = run("embedded", ruleset)
-    for file in empty_cache.glob("*.outcome"):
-        file.write_bytes(content)
-    assert run("embedded", ruleset) == found
-
-
-def test_a_damaged_bundle_is_compiled_again(ruleset: RuleSet, empty_cache: Path) -> None:
-    found = run("embedded", ruleset)
-    [bundle] = empty_cache.glob("*.rbb")
-    content = bundle.read_bytes()
+    [code] = empty_cache.glob("*.code")
+    content = code.read_bytes()
     for damaged in (b"", content[:200]):
-        bundle.write_bytes(damaged)
-        forget_outcomes(empty_cache)
+        code.write_bytes(damaged)
         assert run("embedded", ruleset) == found
-        assert bundle.read_bytes() == content
+        assert code.read_bytes() == content
 
 
 def test_nothing_is_cached_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,11 +218,17 @@ def test_rules_that_end_the_compiler_are_one_line(tmp_path: Path, empty_cache: P
         run("embedded", ruleset)
     assert "\n" not in caught.value.message
     assert "opa check --strict" in caught.value.hint
-    assert list(empty_cache.glob("*.rbb")) == []
+    assert list(empty_cache.glob("*.code")) == []
 
 
-def test_a_missing_regopy_is_one_line(ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "regopy", None)
+def test_a_missing_regopy_is_one_line(
+    ruleset: RuleSet, tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "libraries" / "regopy.py"
+    broken.parent.mkdir()
+    broken.write_text("raise ImportError('no library')", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(broken.parent))
+    assert not empty_cache.exists()
     with pytest.raises(LockgateError, match="the embedded engine cannot be loaded") as caught:
         run("embedded", ruleset)
     assert "--engine opa" in caught.value.hint

@@ -26,7 +26,15 @@ MEDIAN_FUNCTION = 12  # lines, not reached
 
 # A part is a module of the package or a folder of it; a part may import itself.
 GROUND = {"lockgate", "errors", "model", "settings"}  # "lockgate" is the package itself: its version
-SHARED = {"cache", "credentials", "pages", "progress", "resources", "yamltext"}  # helpers without a stage's knowledge
+SHARED = {
+    "cache",
+    "credentials",
+    "pages",
+    "progress",
+    "resources",
+    "scalars",
+    "yamltext",
+}  # helpers without a stage's knowledge
 STAGES = {"discover", "render", "trace", "evaluate", "report"}
 ALLOWED: dict[str, set[str]] = {
     "lockgate": set(),
@@ -37,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "pages": {"model"},
     "progress": set(),
     "resources": {"errors"},
+    "scalars": set(),
     "yamltext": {"errors", "model"},
     "settings": {"errors", "model", "yamltext"},
     "rules": GROUND | SHARED,

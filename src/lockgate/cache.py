@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-KEPT = {".rules": 24, ".rbb": 24, ".outcome": 2000}
+KEPT = {".rules": 24, ".code": 24}
 """Files of each kind that stay; the oldest go first."""
 
 

@@ -7,6 +7,7 @@ each reader keeps another one of the two.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ class JsonLoader(_Base):  # type: ignore[misc]  # PyYAML's C loader has no types
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Json]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Json]:  # noqa: FBT001, FBT002
         """As PyYAML does it, but a key that stands twice is an error at its second place."""
         seen: set[str] = set()
         for key, _ in node.value:
@@ -41,8 +42,16 @@ class JsonLoader(_Base):  # type: ignore[misc]  # PyYAML's C loader has no types
                 problem = f"key {key.value!r} stands twice in this mapping"
                 raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
             seen.add(key.value if isinstance(key.value, str) else repr(key))
-        mapping: dict[Hashable, Json] = super().construct_mapping(node, deep)
-        return mapping
+        self.flatten_mapping(node)
+        return {
+            _key(self.construct_object(key, deep=True)): self.construct_object(value, deep=deep)
+            for key, value in node.value
+        }
+
+
+def _key(value: Hashable) -> str:
+    """A key as JSON has it: `1:` is "1", `true:` is "true"."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 JsonLoader.add_implicit_resolver(_FLOAT_TAG, _FLOAT, list("-+0123456789."))

@@ -1,56 +1,54 @@
 """Compiles the rules for the embedded engine, in a process of its own.
 
 rego-cpp ends the whole process on some faulty modules instead of reporting them. Here that costs
-a child, and a person gets a sentence. Input: JSON on stdin. Output: the bundle file, or the error
-as JSON on stdout with exit code 2.
+a child, and a person gets a sentence. Input: JSON on stdin. Output: Python's marshalled code on
+stdout, or the error as JSON with exit code 2.
 """
 
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import re
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.engines import PACKAGE, base_documents, entry
-from lockgate.engines.source import PLAIN, distinct, plain
+from lockgate.engines import PACKAGE, entry, python
+from lockgate.engines.source import distinct
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from lockgate.model import Json
     from lockgate.rules import RuleSet
 
 ENTRYPOINT = f"{PACKAGE}/outcome"
+FUNCTION = f"g0.data.{PACKAGE}.outcome"
+"""What rego-cpp calls the entry point's function in the plan."""
 _POSITION = re.compile(r"\(error \d*:?[^|\n]*\|(\d+)\|\d+\s*\(errormsg (?:\d+:)?([^\n]*)\)")
 _ERROR = re.compile(r"\(errormsg (?:\d+:)?([^\n]*)\)")
 _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 _REFUSED = 2
 
 
-def compile_bundle(ruleset: RuleSet, settings: Mapping[str, Json], target: Path) -> None:
-    """Compiles modules, catalogues and settings into the file `target`.
+def compile_rules(ruleset: RuleSet) -> bytes:
+    """The marshalled code of the rules.
 
     Raises:
-        LockgateError: A module has an error (with file and line), or the compiler itself ended.
+        LockgateError: A module has an error (with file and line), regopy cannot be loaded, or the
+            compiler itself ended.
     """
     import signal
     import subprocess
 
-    order = {
-        "modules": ruleset.modules,
-        "entry": entry(ruleset),
-        "data": base_documents(ruleset, settings),
-        "target": str(target),
-    }
+    order = {"modules": ruleset.modules, "entry": entry(ruleset)}
     done = subprocess.run(
         [sys.executable, "-m", "lockgate.engines.compiler"],
-        input=json.dumps(order, ensure_ascii=False),
+        input=json.dumps(order, ensure_ascii=False).encode(),
         capture_output=True,
-        encoding="utf-8",
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
@@ -60,6 +58,7 @@ def compile_bundle(ruleset: RuleSet, settings: Mapping[str, Json], target: Path)
         how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
         msg = f"the embedded engine ended with {how} while it compiled the rules"
         raise LockgateError(msg, "`opa check --strict` on the policies folder, or --engine opa, says what is wrong")
+    return done.stdout
 
 
 def failure(modules: Sequence[tuple[str, str]], detail: str) -> LockgateError:
@@ -72,31 +71,34 @@ def failure(modules: Sequence[tuple[str, str]], detail: str) -> LockgateError:
     return LockgateError(f"{place}{problem or 'the rules could not be evaluated'}", hint)
 
 
-def interpreter(regopy: Any) -> Any:
-    """An interpreter that keeps its complaints to itself; they are raised, not printed."""
+def _library() -> Any:
+    try:
+        import regopy
+        import regopy.rego_shared
+    except Exception as error:
+        msg = f"the embedded engine cannot be loaded: {error}"
+        raise LockgateError(msg, "install `regopy`, or run with --engine opa") from error
+    return regopy
+
+
+def _plan(modules: Sequence[tuple[str, str]], entry_text: str) -> Any:
+    """The plan of the modules, as JSON."""
+    regopy = _library()
     made = regopy.Interpreter()
-    made.log_level = regopy.rego_shared.LogLevel.NONE
-    return made
-
-
-def _compile(modules: Sequence[tuple[str, str]], entry_text: str, data: Json, target: str) -> None:
-    import regopy
-    import regopy.rego_shared
-
-    made = interpreter(regopy)
-    for name, text in plain(distinct(modules)):
+    made.log_level = regopy.rego_shared.LogLevel.NONE  # complaints are raised, not printed
+    for name, text in distinct(modules):
         try:
             made.add_module(name, text)
         except regopy.RegoError as error:
             raise _syntax_error(name, text, str(error)) from error
     try:
-        made.add_module("plain.rego", PLAIN)
         made.add_module("entry.rego", entry_text)
-        made.add_data_json(json.dumps(data, ensure_ascii=False))
         bundle = made.build(None, [ENTRYPOINT])
         if not bundle.ok():
             raise failure(modules, str(bundle.node()))
-        made.save_bundle(target, bundle, regopy.BundleFormat.Binary)
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            made.save_bundle(folder, bundle, regopy.BundleFormat.JSON)
+            return json.loads(Path(folder, "plan.json").read_text(encoding="utf-8"))
     except regopy.RegoError as error:
         raise failure(modules, str(error)) from error
 
@@ -120,19 +122,21 @@ def _first_use(modules: Sequence[tuple[str, str]], function: str) -> str:
 
 
 def main() -> int:
-    """Does what the order on stdin says; the exit code says whether there is a bundle."""
-    order = json.load(sys.stdin)
+    """Does what the order on stdin says; the exit code says whether there is code."""
+    order = json.load(sys.stdin.buffer)
     try:
-        _compile([(name, text) for name, text in order["modules"]], order["entry"], order["data"], order["target"])
+        plan = _plan([(name, text) for name, text in order["modules"]], order["entry"])
+        text = python.source(plan, FUNCTION)
+        code = compile(text, "<rules>", "exec", dont_inherit=True, optimize=2)
     except LockgateError as error:
-        json.dump({"message": error.message, "hint": error.hint}, sys.stdout)
+        sys.stdout.write(json.dumps({"message": error.message, "hint": error.hint}))
         return _REFUSED
+    sys.stdout.buffer.write(marshal.dumps(code))
     return 0
 
 
 if __name__ == "__main__":
-    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     # rego-cpp's own threads and destructors have nothing more to do: leave at once.
-    code = main()
+    status = main()
     sys.stdout.flush()
-    os._exit(code)
+    os._exit(status)

@@ -19,19 +19,6 @@ _PACKAGE = re.compile(r"^package[ \t]+([\w.]+)", re.MULTILINE)
 _IMPORT = re.compile(r"^import[ \t]+data\.([\w.]+)(?:[ \t]+as[ \t]+(\w+))?", re.MULTILINE)
 
 
-PLAIN = """package lockgate_plain
-
-import rego.v1
-
-lockgate_plain(value) := substring(value, 0, -1) if is_string(value)
-
-lockgate_plain(value) := value if not is_string(value)
-
-lockgate_sprintf(form, values) := sprintf(form, [lockgate_plain(value) | some value in values])
-"""
-"""rego-cpp 1.5.2's `sprintf` writes a string from data, from `concat` or from a literal with its quotes."""
-
-
 def package_of(text: str) -> str:
     """The package of a module, empty when it says none."""
     match = _PACKAGE.search(text)
@@ -77,16 +64,6 @@ def _renamed(text: str, names: Mapping[tuple[str, str], str]) -> str:
         return f"{owner}{names.get((package, name), name)}"
 
     return _CALL.sub(new, text)
-
-
-def plain(modules: Modules) -> list[tuple[str, str]]:
-    """Modules whose `sprintf` writes strings without quotes; they need the module `PLAIN` beside them."""
-
-    def new(call: re.Match[str]) -> str:
-        direct = call["name"] == "sprintf" and not call["owner"]
-        return "data.lockgate_plain.lockgate_sprintf" if direct else call[0]
-
-    return [(name, _CALL.sub(new, text)) for name, text in modules]
 
 
 def ordered(modules: Modules) -> Iterable[tuple[str, str]]:

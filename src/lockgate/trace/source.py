@@ -12,7 +12,7 @@ import yaml
 
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Location
-from lockgate.trace.scalars import resolve, tagged
+from lockgate.scalars import resolve, tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
