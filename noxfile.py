@@ -16,7 +16,7 @@ import nox
 
 ROOT = Path(__file__).parent
 POLICIES = ROOT / "<<cookiecutter.project>>" / "policies"
-PYTHON_CODE = ["src", "hooks", "tests", "tools", "benchmarks", "noxfile.py", "<<cookiecutter.project>>"]
+PYTHON_CODE = ["src", "hooks", "tests", "tools", "benchmarks", "hatch_build.py", "noxfile.py", "<<cookiecutter.project>>"]
 YAML_CODE = [".pre-commit-hooks.yaml", "action.yml"]
 PYKUSTOMIZE = "pykustomize==0.1.4"  # its wheel asks for Python 3.14 and runs on 3.11
 DEV = ROOT / ".nox" / "dev"
@@ -127,9 +127,15 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time the gate against the shell loop that it replaces."""
-    develop(session)
-    run(session, "python", "benchmarks/check_vs_shell.py", *session.posargs, path=pinned(session))
+    """Time the gate, installed as users have it, against the shell loop that it replaces."""
+    installed = ROOT / ".nox" / "bench"
+    session.run(sys.executable, "-m", "venv", "--clear", str(installed), external=True)
+    pip = (str(installed / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check")
+    session.run(*pip, str(ROOT), external=True)
+    session.run(*pip, "--no-deps", "--ignore-requires-python", PYKUSTOMIZE, external=True)
+    path = os.pathsep.join([pinned(session), os.environ["PATH"]])
+    python = str(installed / "bin" / "python")
+    session.run(python, "benchmarks/check_vs_shell.py", *session.posargs, external=True, env={"PATH": path})
 
 
 @nox.session

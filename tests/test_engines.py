@@ -13,7 +13,7 @@ import requests
 import small_policies
 
 from lockgate import engines, rules
-from lockgate.engines import embedded, source
+from lockgate.engines import compiler, source
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_only_an_edited_rule_is_compiled_again(
     found = run("embedded", rules.load(policies))
     [code] = empty_cache.glob("*.code")
     with monkeypatch.context() as patch:
-        patch.setattr(embedded, "compile_rules", None)
+        patch.setattr(compiler, "python_code", None)
         assert run("embedded", rules.load(policies)) == found
         changed = rules.load(small_policies.write(policies, {"data/limits.json": '{"limits": {"replicas": 5}}'}))
         assert len(run("embedded", changed)[0].results["lockgate.gpu"]) == 4

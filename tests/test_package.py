@@ -56,7 +56,7 @@ def test_the_wheel_carries_the_package_and_the_whole_template(wheel: Path) -> No
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     template = {f"lockgate/template/{name}" for name in tracked(*TEMPLATE)}
     package = {name.removeprefix("src/") for name in tracked("src")}
-    assert carried == template | package
+    assert carried == template | package | {"lockgate/engines/shipped.py"}
 
 
 def test_the_wheel_tells_its_licence_and_its_python(wheel: Path) -> None:
@@ -74,6 +74,12 @@ def test_the_installed_wheel_writes_a_repository_and_gates_it(installed: Path, t
     run(installed / "lockgate", "new", "qwen-chat", "--defaults", cwd=tmp_path, PATH=path, PYTHONPATH="")
     run(installed / "lockgate", "check", tmp_path / "qwen-chat", cwd=tmp_path, PATH=path, PYTHONPATH="")
     assert "\nBad\n" in run(installed / "lockgate", "explain", "GPU001", cwd=tmp_path, PATH=path, PYTHONPATH="")
+
+
+def test_the_installed_wheel_need_not_compile_the_rules(installed: Path, pristine: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    run(installed / "lockgate", "check", pristine, cwd=tmp_path, PYTHONPATH="", LOCKGATE_CACHE=str(cache))
+    assert [file.suffix for file in cache.iterdir()] == [".rules"]
 
 
 def test_the_action_gates_and_annotates(installed: Path, pristine: Path, tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """Compiles the rules for the embedded engine, in a process of its own.
 
 rego-cpp ends the whole process on some faulty modules instead of reporting them. Here that costs
-a child, and a person gets a sentence. Input: JSON on stdin. Output: Python's marshalled code on
-stdout, or the error as JSON with exit code 2.
+a child, and a person gets a sentence. Input: JSON on stdin. Output: Python code on stdout, or the
+error as JSON with exit code 2.
 """
 
 from __future__ import annotations
 
 import json
-import marshal
 import os
 import re
 import sys
@@ -34,8 +33,8 @@ _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 _REFUSED = 2
 
 
-def compile_rules(ruleset: RuleSet) -> bytes:
-    """The marshalled code of the rules.
+def python_code(ruleset: RuleSet) -> str:
+    """The rules as Python code; `lockgate.engines.python` says what it defines.
 
     Raises:
         LockgateError: A module has an error (with file and line), regopy cannot be loaded, or the
@@ -58,7 +57,7 @@ def compile_rules(ruleset: RuleSet) -> bytes:
         how = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
         msg = f"the embedded engine ended with {how} while it compiled the rules"
         raise LockgateError(msg, "`opa check --strict` on the policies folder, or --engine opa, says what is wrong")
-    return done.stdout
+    return done.stdout.decode()
 
 
 def failure(modules: Sequence[tuple[str, str]], detail: str) -> LockgateError:
@@ -127,11 +126,10 @@ def main() -> int:
     try:
         plan = _plan([(name, text) for name, text in order["modules"]], order["entry"])
         text = python.source(plan, FUNCTION)
-        code = compile(text, "<rules>", "exec", dont_inherit=True, optimize=2)
     except LockgateError as error:
         sys.stdout.write(json.dumps({"message": error.message, "hint": error.hint}))
         return _REFUSED
-    sys.stdout.buffer.write(marshal.dumps(code))
+    sys.stdout.buffer.write(text.encode())
     return 0
 
 

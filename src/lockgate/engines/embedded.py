@@ -7,6 +7,7 @@ catalogues are its arguments, so that only an edited rule is compiled again.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import json
 import marshal
@@ -18,9 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lockgate import cache
 from lockgate.engines import Evaluate, Outcome, base_documents, entry, outcomes, values
-from lockgate.engines.builtins import TABLE
-from lockgate.engines.compiler import compile_rules
-from lockgate.engines.python import ENTRY, builtin_name
+from lockgate.engines.builtins import ENTRY, TABLE, global_name
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 _WRITERS: Final = ("compiler.py", "plan.py", "python.py", "source.py")
 """The modules beside this one that decide what the code is."""
 
+_PYTHON: Final = str(sys.implementation.cache_tag)
+
 
 @contextmanager
 def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Iterator[Evaluate]:
@@ -42,12 +43,24 @@ def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Ite
         LockgateError: regopy cannot be loaded, or a module has an error (with file and line).
     """
     data = _copied(base_documents(ruleset, settings))
-    make = _loaded(_compiled(ruleset))
+    make = _function(ruleset)
 
     def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
         return outcomes(values.plain(_decided(make, _copied(document), data)) for document in documents)
 
     yield evaluate
+
+
+def shipped_text(ruleset: RuleSet) -> str:
+    """The module `lockgate.engines.shipped` of a wheel that carries these rules.
+
+    Raises:
+        LockgateError: As in `session`.
+    """
+    from lockgate.engines.compiler import python_code
+
+    head = '"""The shipped rules as Python code; written when the wheel was built."""'
+    return f"{head}\n\nDIGEST = {_digest(ruleset)!r}\n\n\n{python_code(ruleset)}"
 
 
 def _copied(document: Json) -> Json:
@@ -62,9 +75,9 @@ def _decided(make: Callable[[Json, Json], Json], document: Json, data: Json) -> 
         raise LockgateError("a rule calls itself without an end", "`opa check --strict` names the rule") from error
 
 
-def _loaded(code: CodeType) -> Callable[[Json, Json], Json]:
-    """The function that the code defines."""
-    scope: dict[str, Any] = {
+def _scope() -> dict[str, Any]:
+    """The names that the code uses; `lockgate.engines.python` writes them."""
+    return {
         "U": values.UNDEFINED,
         "N": object(),
         "S": values.RegoSet,
@@ -76,11 +89,8 @@ def _loaded(code: CodeType) -> Callable[[Json, Json], Json]:
         "F": values.freeze,
         "O": _insert_once,
         "C": _conflict,
-        **{builtin_name(name): function for name, function in TABLE.items()},
+        **{global_name(name): function for name, function in TABLE.items()},
     }
-    exec(code, scope)  # noqa: S102  # written by lockgate.engines.python from the rules
-    made: Callable[[Json, Json], Json] = scope[ENTRY]
-    return made
 
 
 def _conflict(rule: str) -> None:
@@ -92,21 +102,38 @@ def _insert_once(target: dict[Any, Any], key: Any, value: Any, rule: str) -> Non
         _conflict(rule)
 
 
-def _compiled(ruleset: RuleSet) -> CodeType:
-    """The rules' code, from the cache where it is."""
+def _function(ruleset: RuleSet) -> Callable[[Json, Json], Json]:
+    """What the rules are as a function: from the wheel, from the cache, or compiled now."""
     digest = _digest(ruleset)
-    known = _cached(digest)
-    if known is not None:
-        return known
-    content = compile_rules(ruleset)
-    cache.write(f"{digest}-{_checksum(content)}.code", content)
-    code: CodeType = marshal.loads(content)  # noqa: S302  # what the compiler wrote just now
+    scope = _shipped(digest)
+    if scope is None:
+        scope = {}
+        exec(_cached(digest) or _compiled(ruleset, digest), scope)  # noqa: S102  # lockgate.engines.python wrote it
+    scope.update(_scope())
+    made: Callable[[Json, Json], Json] = scope[ENTRY]
+    return made
+
+
+def _shipped(digest: str) -> dict[str, Any] | None:
+    """The names of the module that the wheel brings, when it was written from these rules."""
+    if importlib.util.find_spec("lockgate.engines.shipped") is None:
+        return None
+    module = importlib.import_module("lockgate.engines.shipped")
+    return vars(module) if digest == module.DIGEST else None
+
+
+def _compiled(ruleset: RuleSet, digest: str) -> CodeType:
+    from lockgate.engines.compiler import python_code
+
+    code = compile(python_code(ruleset), "<rules>", "exec", dont_inherit=True, optimize=2)
+    content = marshal.dumps(code)
+    cache.write(f"{digest}-{_PYTHON}-{_checksum(content)}.code", content)
     return code
 
 
 def _cached(digest: str) -> CodeType | None:
     """The cached code, if it is whole."""
-    for file in cache.folder().glob(f"{digest}-*.code"):
+    for file in cache.folder().glob(f"{digest}-{_PYTHON}-*.code"):
         with suppress(OSError):
             content = file.read_bytes()
             if file.stem.endswith(f"-{_checksum(content)}"):
@@ -122,9 +149,9 @@ def _checksum(content: bytes) -> str:
 
 
 def _digest(ruleset: RuleSet) -> str:
-    """What the code depends on: the rules, the compiler, Python itself."""
+    """What the code depends on: the rules and the compiler."""
     here = Path(__file__).parent
-    parts = [_version(), str(sys.implementation.cache_tag), entry(ruleset)]
+    parts = [_version(), entry(ruleset)]
     parts += [part for module in ruleset.modules for part in module]
     parts += [(here / name).read_text(encoding="utf-8") for name in _WRITERS]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.engines import plan
-from lockgate.engines.builtins import TABLE
+from lockgate.engines.builtins import ENTRY, TABLE, global_name
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from lockgate.engines.plan import Block, Statement
 
-ENTRY: Final = "make"
 _DOCUMENTS: Final = 2  # each function's first parameters are input and data, which the code has anyway
 _INLINE: Final = {
     "equal": "E({0}, {1})",
@@ -35,11 +34,6 @@ _INLINE: Final = {
 
 
 _WITHOUT: Final = {"WithStmt": "`with`", "CallDynamicStmt": "a rule whose name is computed", "BreakStmt": "a jump"}
-
-
-def builtin_name(name: str) -> str:
-    """The global name of a builtin in the code."""
-    return "b_" + name.replace(".", "_").replace("-", "_")
 
 
 def source(document: Mapping[str, Any], entry: str) -> str:
@@ -291,7 +285,7 @@ class _Writer:
             return
         if not own and name not in TABLE:
             raise self._refused({"stmt": body}, f"the embedded engine has no builtin {name!r}")
-        called = f"f{self._names[name]}" if own else builtin_name(name)
+        called = f"f{self._names[name]}" if own else global_name(name)
         self._assign(target, f"{called}({', '.join(arguments)})", indent, known)
         self._put(indent, f"if v{target} is U: {fail}")
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from lockgate.engines.builtins.operands import Builtin
 
 
+ENTRY: Final = "make"
+"""The function that compiled rules define: `make(input, data)` gives the outcome for one document."""
+
+
+def global_name(name: str) -> str:
+    """What compiled rules call a builtin."""
+    return "b_" + name.replace(".", "_")
+
+
 def _defined(function: Builtin) -> Builtin:
     """The function with `UNDEFINED` for what it refuses."""
 
