@@ -16,7 +16,8 @@ import nox
 
 ROOT = Path(__file__).parent
 POLICIES = ROOT / "<<cookiecutter.project>>" / "policies"
-PYTHON_CODE = ["src", "hooks", "tests", "tools", "benchmarks", "hatch_build.py", "noxfile.py", "<<cookiecutter.project>>"]
+SCRIPTS = ["hatch_build.py", "noxfile.py"]
+PYTHON_CODE = ["src", "hooks", "tests", "tools", "benchmarks", *SCRIPTS, "<<cookiecutter.project>>"]
 YAML_CODE = [".pre-commit-hooks.yaml", "action.yml"]
 PYKUSTOMIZE = "pykustomize==0.1.4"  # its wheel asks for Python 3.14 and runs on 3.11
 DEV = ROOT / ".nox" / "dev"
