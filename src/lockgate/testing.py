@@ -96,12 +96,17 @@ class Sample:
     text: str
 
     def found(self, violations: Sequence[Violation]) -> tuple[tuple[str, int | str], ...]:
-        """Violations in the form of `expected`."""
+        """Violations in the form of `expected`: those of the sample's own rule.
+
+        A sample shows one rule and leaves out what others ask for; a second rule that blames the very
+        same field says the same fault twice, and is told.
+        """
+        blamed = {(v.object, v.path) for v in violations if v.rule == self.rule}
+        told = [v for v in violations if (v.object, v.path) in blamed]
         if self.text:
             nodes = _nodes(self.text)
-            marks = {(v.rule, _line(nodes, v.object, v.path)) for v in violations}
-            return tuple(sorted(marks))
-        return tuple(sorted({(v.rule, repr(list(v.path))) for v in violations}))
+            return tuple(sorted({(v.rule, _line(nodes, v.object, v.path)) for v in told}))
+        return tuple(sorted({(v.rule, repr(list(v.path))) for v in told}))
 
 
 def samples(folder: Path) -> list[Sample]:
