@@ -25,6 +25,7 @@ FILE = "lockgate.yaml"
 LEVELS = ("dev", "canary", "prod")
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**14)]
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `(?P<path>[^`]*)`)?")
 _AT = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|\.([A-Za-z_][\w-]*)|\[\.\.\.\]")
@@ -96,6 +97,57 @@ class Secrets(_Strict, frozen=True):
     stores: list[str] = []
 
 
+class Model(_Strict, frozen=True, kw_only=True):
+    """Facts of a model that the catalogue lacks or has otherwise; keys as in policies/data/models.json.
+
+    Attributes:
+        parameters: Weights that are loaded, all experts counted.
+        embedding_parameters: Those of them that stay at 16 bits when the rest is quantised.
+        weights_bytes: Sum of the published weight files.
+        window: Tokens that each of `window_layers` layers looks back.
+        kv_lora_rank: Size of the latent of multi-head latent attention (MLA).
+        kv_cache_dtype: What `--kv-cache-dtype auto` means, where the checkpoint says so.
+    """
+
+    parameters: Positive | None = None
+    embedding_parameters: Count = 0
+    weights_bytes: Positive | None = None
+    layers: Positive
+    heads: Positive
+    kv_heads: Positive
+    head_dim: Positive
+    max_position: Positive
+    experts: Positive | None = None
+    window: Positive | None = None
+    window_layers: Count | None = None
+    kv_lora_rank: Positive | None = None
+    qk_rope_head_dim: Positive | None = None
+    kv_cache_dtype: Literal["fp8"] | None = None
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    quantization: Literal["none", "fp8", "awq", "gptq", "mxfp4", "other"] = "none"
+    licence: str = ""
+    gated: bool | None = None
+    revision: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses facts that contradict each other."""
+        for first, second in (("window", "window_layers"), ("kv_lora_rank", "qk_rope_head_dim")):
+            if (getattr(self, first) is None) != (getattr(self, second) is None):
+                msg = f"`{first}` and `{second}` come together"
+                raise ValueError(msg)
+        if self.weights_bytes is None and (self.parameters is None or self.quantization == "other"):
+            wanted = "`weights_bytes`" if self.quantization == "other" else "`parameters` or `weights_bytes`"
+            msg = f"no size of the weights: wanted {wanted}"
+            raise ValueError(msg)
+        if self.parameters is not None and self.embedding_parameters > self.parameters:
+            msg = "more `embedding_parameters` than `parameters`"
+            raise ValueError(msg)
+        if (self.window_layers or 0) > self.layers:
+            msg = "more `window_layers` than `layers`"
+            raise ValueError(msg)
+
+
 class ExemptionEntry(_Strict, frozen=True):
     """As written; what is missing is EXM001's finding, not an error."""
 
@@ -121,6 +173,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     images: Images = Images()
     storage: Storage = Storage()
     secrets: Secrets = Secrets()
+    models: dict[str, Model] = {}
     exemptions: list[ExemptionEntry] = []
 
     def level(self, environment: str) -> str:
@@ -253,6 +306,7 @@ def _fields(path: list[str | int]) -> tuple[str, ...]:
         ("images",): Images,
         ("storage",): Storage,
         ("secrets",): Secrets,
+        ("models",): Model,
         ("exemptions",): ExemptionEntry,
     }.get(tuple(str(p) for p in path if isinstance(p, str) and p != "*"), Settings)
     return section.__struct_fields__

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from edits import cluster, pods, release, repository, security
+from edits import cluster, memory, pods, release, repository, security
 from edits.model import Edit
-from edits.silent import SILENT
+from edits.silent import SILENT as TRAPS
 
 FAULTS: tuple[Edit, ...] = (
     *cluster.FAULTS,
+    *memory.FAULTS,
     *pods.FAULTS,
     *release.FAULTS,
     *repository.FAULTS,
     *security.FAULTS,
 )
+
+SILENT: tuple[Edit, ...] = (*TRAPS, *memory.SILENT)
 
 __all__ = ["FAULTS", "SILENT", "Edit"]
