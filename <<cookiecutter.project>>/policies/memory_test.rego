@@ -1,7 +1,7 @@
 package lockgate.memory_test
 
 import data.lockgate.lib.testing
-import data.lockgate.memory
+import data.lockgate.vllm
 import rego.v1
 
 config_ref := {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "chat-prod", "name": "chat-serve"}
@@ -24,16 +24,16 @@ changed(obj, text, gpus) := object.union(obj, {"data": {"serve.yaml": text}}) if
 } else := obj
 
 found(doc) := result if {
-	result := memory.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
+	result := vllm.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
 }
 
 on_pool(doc, pool) := result if {
 	pools := object.union(testing.pools, {"a100": object.union(testing.pools.a100, pool)})
-	result := memory.deny with input as doc with data.environments as testing.environments with data.pools as pools
+	result := vllm.deny with input as doc with data.environments as testing.environments with data.pools as pools
 }
 
 with_models(doc, models) := result if {
-	result := memory.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools with data.models as models
+	result := vllm.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools with data.models as models
 }
 
 result(place, others, msg) := {"id": "VLM002", "object": place.object, "path": place.path, "msg": msg, "also": others}
@@ -158,7 +158,7 @@ test_vlm002_pool_decides if {
 	count(on_pool(doc, {"accelerator": "t4"})) == 1
 	on_pool(doc, {"accelerator": "unheard-of"}) == set()
 	on_pool(doc, {"accelerator": "mi300x-192gb"}) == set()
-	memory.deny == set() with input as doc
+	vllm.deny == set() with input as doc
 }
 
 test_vlm002_facts_of_lockgate_yaml if {

@@ -74,7 +74,8 @@ def command(environment: dict[str, str], config: str, rest: list[str]) -> list[s
     if environment.get("MODEL_NAME"):
         words.append(environment["MODEL_NAME"])
     if config:
-        words.append(f"--config={config}")
+        # Two words: vLLM never reads the file of `--config=FILE`.
+        words += ["--config", config]
     if "PORT" in environment or not config:
         words.append(f"--port={environment.get('PORT', '8000')}")
     if "TP_SIZE" in environment or not config:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from edits import cluster, memory, pods, release, repository, security
+from edits import cluster, contract, memory, pods, release, repository, security
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
 
 FAULTS: tuple[Edit, ...] = (
     *cluster.FAULTS,
+    *contract.FAULTS,
     *memory.FAULTS,
     *pods.FAULTS,
     *release.FAULTS,
@@ -15,6 +16,6 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
 )
 
-SILENT: tuple[Edit, ...] = (*TRAPS, *memory.SILENT)
+SILENT: tuple[Edit, ...] = (*TRAPS, *contract.SILENT, *memory.SILENT)
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

@@ -59,3 +59,8 @@ exemption_limits := data.data.exemption_limits
 image_tags := data.image_tags
 
 image_tags := data.data.image_tags
+
+# What each vLLM version understands and says; tools/vllm_catalogue.py of Lockgate writes it.
+vllm := data.vllm
+
+vllm := data.data.vllm

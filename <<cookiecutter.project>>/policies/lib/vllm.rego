@@ -33,7 +33,8 @@ entrypoint_variables := {
 
 # Every container or init container that starts an engine: an entry of
 # workloads.containers with "flags": {name: {"value", "object", "path"}}, "unknown": names
-# whose value only the cluster knows, "complete": no source of flags is out of sight.
+# whose value only the cluster knows, "complete": no source of flags is out of sight, "said": every
+# flag of the command line ({"name", "word", "value", "attached", "at", "path"}), "script": in a shell's words.
 engines := [engine |
 	some entry in workloads.containers
 	may_serve(entry.container)
@@ -53,6 +54,8 @@ engines := [engine |
 		"flags": object.union(object.union(variables(entry), file.flags), given.flags),
 		"unknown": given.unknown,
 		"complete": file.complete,
+		"said": given.said,
+		"script": words_of_script(entry),
 	}
 ]
 
@@ -191,6 +194,10 @@ format(word) := "$" if {
 	not is_string(word)
 	is_string(text.shown(word))
 }
+
+words_of_script(entry) if {
+	is_shell(raw_words(entry))
+} else := false
 
 is_shell(items) if {
 	base_name(items[0].text) in {"sh", "bash", "dash", "ash"}
@@ -335,9 +342,10 @@ reads_variables(container) if {
 }
 
 # The flags among the words from `start` to the end of that command; the last one counts.
-arguments(entry, all_words, start) := {"flags": known_flags(entry, latest), "unknown": unknown_names(latest)} if {
+arguments(entry, all_words, start) := {"flags": known_flags(entry, latest), "unknown": unknown_names(latest), "said": said} if {
 	list := array.slice(all_words, start, command_end(all_words, start))
-	latest := last_by_name(array.concat(positional(list), parse(list)))
+	said := parse(list)
+	latest := last_by_name(array.concat(positional(list), said))
 }
 
 command_end(all_words, start) := min(array.concat(ends, [count(all_words)])) if {
@@ -394,17 +402,18 @@ parse(list) := [parsed |
 	parsed := flag_at(list, i, word)
 ]
 
-flag_at(_, _, word) := {"name": canonical(substring(word.text, 0, at)), "value": substring(word.text, at + 1, -1), "path": word.path} if {
+flag_at(_, _, word) := {"name": canonical(name), "word": name, "value": substring(word.text, at + 1, -1), "attached": true, "at": word.path, "path": word.path} if {
 	at := indexof(word.text, "=")
 	at > 0
+	name := substring(word.text, 0, at)
 }
 
-flag_at(list, i, word) := {"name": canonical(word.text), "value": list[i + 1].text, "path": list[i + 1].path} if {
+flag_at(list, i, word) := {"name": canonical(word.text), "word": word.text, "value": list[i + 1].text, "attached": false, "at": word.path, "path": list[i + 1].path} if {
 	not contains(word.text, "=")
 	takes_next(list, i, word)
 }
 
-flag_at(list, i, word) := {"name": canonical(word.text), "value": true, "path": word.path} if {
+flag_at(list, i, word) := {"name": canonical(word.text), "word": word.text, "value": true, "attached": false, "at": word.path, "path": word.path} if {
 	not contains(word.text, "=")
 	not takes_next(list, i, word)
 }

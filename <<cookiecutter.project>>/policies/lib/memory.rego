@@ -1,5 +1,5 @@
 # The model on the GPUs of its pod: shape and memory.
-package lockgate.memory
+package lockgate.lib.memory
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
@@ -9,61 +9,6 @@ import data.lockgate.lib.results
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
-
-# METADATA
-# title: The model fits the GPUs of its pod
-# description: >-
-#   Of each GPU vLLM takes `gpu-memory-utilization` (0.92 unless set). Weights, the KV cache of one request of
-#   `max-model-len` tokens and about 2 GiB per GPU for the runtime have to fit in it, or the server dies while it
-#   starts. It also dies when tensor parallel does not divide the attention heads, or neither divides the KV heads
-#   nor is a multiple of them. The facts are those of policies/data/models.json and of `models` in lockgate.yaml.
-#   Counted: grouped KV heads, which are copied when there are more GPUs than heads; MLA, whose cache each GPU holds
-#   whole; sliding windows and local chunks (the window and the tokens of one step); mixtures of experts with all
-#   their experts; fp8, AWQ, GPTQ and MXFP4 weights; an fp8 KV cache; pipeline parallel, as if its stages were equal.
-#   Not covered, so silent: a model without facts, other quantisation, LoRA, speculative decoding, offloading to the
-#   CPU, context parallel, experts spread over data parallel ranks, pods that share one engine, parts of a GPU,
-#   images and other media beside the text.
-# related_resources:
-#   - https://docs.vllm.ai/en/stable/configuration/conserving_memory/
-# custom:
-#   id: VLM002
-#   severity: {dev: error, canary: error, prod: error}
-#   remediation: >-
-#     Lower `max-model-len`, take a smaller or quantised model, set `kv-cache-dtype: fp8`, or raise
-#     `tensor-parallel-size` (with the GPUs of the pod) to a divisor of the attention heads, or choose a pool with larger GPUs.
-deny contains result if {
-	some case in cases
-	problem := shape_problem(case)
-	places := array.concat([flag_place(size_flag(case.server))], other_places(case))
-	found := results.finding_at("VLM002", places[0].object, places[0].path, sprintf("container '%v' wants a tensor-parallel-size that %v", [case.server.name, problem]))
-	result := results.with_also(found, array.slice(places, 1, count(places)))
-}
-
-deny contains result if {
-	some case in cases
-	not shape_problem(case)
-	sum := sum_of(case)
-	need := (sum.weights + sum.cache) + sum.overhead
-	have := model.offered_bytes(sum.accelerator, sum.gpus, sum.milli)
-	need > have
-	places := array.concat([culprit(case, sum, need)], other_places(case))
-	found := results.finding_at("VLM002", places[0].object, places[0].path, sprintf("container '%v' wants %v GiB for '%v' (weights %v GiB + KV cache of %v tokens %v GiB + overhead %v x %v GiB), found %v GiB (%v x %v GiB of %v x %v)", [
-		case.server.name,
-		model.tenths(need),
-		case.server.flags.model.value,
-		model.tenths(sum.weights),
-		sum.length,
-		model.tenths(sum.cache),
-		sum.gpus,
-		catalogue.memory.overhead_gib,
-		model.tenths(have),
-		sum.gpus,
-		sum.accelerator.memory_gib,
-		sum.accelerator.product,
-		share(sum.milli),
-	]))
-	result := results.with_also(found, array.slice(places, 1, count(places)))
-}
 
 # Servers whose model and layout are known: {"server", "facts", "size" (tensor parallel)}. GPU002 comes first:
 # a server whose limit is not what its flags need waits until it is.
