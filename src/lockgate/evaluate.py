@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lockgate import engines
@@ -65,7 +66,7 @@ def evaluate(  # the stage's whole input
     ruleset: RuleSet,
     settings: Settings,
     renderings: Sequence[Rendering],
-    kustomize: Mapping[str, Json],
+    context: Mapping[str, Mapping[str, Json]],
     today: date,
     engine: str = "embedded",
 ) -> Evaluation:
@@ -75,14 +76,14 @@ def evaluate(  # the stage's whole input
         ruleset: The rules.
         settings: The team's numbers; rules see them as `data`.
         renderings: The environments to check.
-        kustomize: `input.kustomize` by environment; absent ones have no entries.
+        context: What rules cannot read off the objects alone, by environment (see `lockgate.context`).
         today: Decides how many days an exemption has left.
         engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
 
     Raises:
         LockgateError: The engine failed, or a rule returned something else than a result.
     """
-    documents = [environment_document(r, kustomize.get(r.overlay.environment)) for r in renderings]
+    documents = [environment_document(r, context.get(r.overlay.environment, {})) for r in renderings]
     with engines.session(engine, ruleset, settings.data()) as run:
         outcomes = run(documents)
         found = [
@@ -113,12 +114,13 @@ def judge(
     ]
 
 
-def environment_document(rendering: Rendering, kustomize: Json = None) -> dict[str, Json]:
-    """The document that rules see for one environment."""
+def environment_document(rendering: Rendering, context: Mapping[str, Json] = MappingProxyType({})) -> dict[str, Json]:
+    """The document that rules see for one environment: `context` adds and replaces keys."""
     return {
         "environment": rendering.overlay.environment,
         "objects": list(rendering.objects),
-        "kustomize": kustomize or {"entries": [], "generators": []},
+        "kustomize": {"entries": [], "generators": []},
+        **context,
     }
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate import blame, discover, evaluate, render, rules
+from lockgate import blame, context, discover, evaluate, render, rules
 from lockgate.errors import LockgateError
 from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
 from lockgate.model import Path as Field
@@ -80,9 +80,11 @@ def check(
     renderings = _render(root, overlays, sources, options.renderer)
     traces = {r.overlay.environment: Trace(root, r.overlay, r.objects, sources) for r in renderings}
     step(f"evaluating {len(ruleset.rules)} rules")
-    kustomize = {name: trace.facts() for name, trace in traces.items()}
+    gathered = {
+        r.overlay.environment: context.gather(repository, r, traces[r.overlay.environment].facts()) for r in renderings
+    }
     evaluation = evaluate.evaluate(
-        ruleset, repository.settings, renderings, kustomize, options.today, engine=options.engine
+        ruleset, repository.settings, renderings, gathered, options.today, engine=options.engine
     )
     step("finding the lines to change")
     locate = partial(_locate, traces)
