@@ -73,12 +73,12 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 
 def test_old_cached_files_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKGATE_CACHE", str(tmp_path))
-    cache.write("other.rbb", b"x")
+    cache.write("other.code", b"x")
     for number in range(cache.KEPT[".rules"] + 5):
         cache.write(f"{number}.rules", b"x")
     assert len(list(tmp_path.glob("*.rules"))) <= cache.KEPT[".rules"]
     assert cache.read(f"{number}.rules") == b"x"
-    assert cache.read("other.rbb") == b"x"
+    assert cache.read("other.code") == b"x"
 
 
 def test_the_digest_changes_with_every_file(tmp_path: Path) -> None:

@@ -45,14 +45,18 @@ def write(name: str, content: bytes) -> None:
         except OSError:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _prune(place, Path(name).suffix)
+        _prune(place, Path(name))
 
 
-def _prune(place: Path, suffix: str) -> None:
-    """Removes the oldest files of one kind, a tenth at once, when there are too many."""
-    kept = KEPT[suffix]
-    names = [file.name for file in place.iterdir() if file.suffix == suffix]
+def _prune(place: Path, newest: Path) -> None:
+    """Removes the oldest files of the newest one's kind, a tenth at once, when there are too many.
+
+    The newest is named, since the clock of a file system may give many files one time.
+    """
+    kept = KEPT[newest.suffix]
+    names = [file.name for file in place.iterdir() if file.suffix == newest.suffix]
     if len(names) > kept:
-        files = sorted((place / name for name in names), key=lambda file: file.stat().st_mtime)
-        for file in files[: len(files) - kept + kept // 10]:
+        older = (place / name for name in names if name != newest.name)
+        files = sorted(older, key=lambda file: file.stat().st_mtime_ns)
+        for file in files[: len(names) - kept + kept // 10]:
             file.unlink(missing_ok=True)
