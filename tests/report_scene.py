@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockgate import report
-from lockgate.model import Exemption, Finding, Location, ObjectRef, Report, Rule, Severity
+from lockgate.model import Exemption, Finding, LeftOut, Location, ObjectRef, Report, Rule, Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,7 @@ REPORT = Report(
     engine="embedded",
 )
 CLEAN = replace(REPORT, environments=("dev",), objects={"dev": 1}, findings=(), not_covered=())
+LEFT_OUT = (LeftOut("Helm charts", tuple(f"charts/{letter}" for letter in "abcdefg")),)
 
 NASTY = "größe | 'a`b``c' <b>&amp;]]> 100% [x](y) *z* _u_ ::error file=x::y @team #1 \\ {0} 日本 🚢\x1b[2J"
 NASTY_FILE = "base/a b,c:d%25/größe|`.yaml"
@@ -87,12 +88,14 @@ HOSTILE = replace(
         ),
     ),
     not_covered=(NASTY,),
+    left_out=(LeftOut(NASTY, (NASTY, f"{NASTY} {TOKEN}")),),
 )  # fmt: skip
 REPORTS = {
     "findings": REPORT,
     "clean": CLEAN,
     "exempted": replace(REPORT, findings=FINDINGS[:1], not_covered=()),
     "not-covered": replace(CLEAN, not_covered=REPORT.not_covered),
+    "left-out": replace(CLEAN, left_out=LEFT_OUT),
     "hostile": HOSTILE,
 }
 

@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from report_scene import CLEAN, FINDINGS, HOSTILE, NASTY, NASTY_FILE, REPORT, REPORTS, in_a_checkout, written
 
 from lockgate import pages
+from lockgate.report import common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,9 @@ def cells(what: Report, root: Path) -> list[list[str]]:
 def test_every_finding_is_a_whole_row(what: Report, tmp_path: Path) -> None:
     rows = cells(what, tmp_path)
     tables = [len(what.open) > 0, len(what.findings) > len(what.open), bool(what.not_covered)]
-    assert len(rows) == len(what.findings) + len(what.not_covered) + sum(tables)
-    assert {len(row) for row in rows} <= {4, 3, 1}
+    tables.append(bool(what.left_out))
+    assert len(rows) == len(what.findings) + len(what.not_covered) + len(common.left_out(what)) + sum(tables)
+    assert {len(row) for row in rows} <= {4, 3, 2, 1}
 
 
 def test_a_clean_report_is_one_line(tmp_path: Path) -> None:

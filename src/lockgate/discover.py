@@ -1,9 +1,15 @@
-"""Stage 1: a path in, the repository and the overlays to check out."""
+"""Stage 1: a path in, the repository and the overlays to check out.
+
+Where no `lockgate.yaml` is around the path, it is one environment with default settings: a
+kustomization folder, a folder or a file of plain YAML, or standard input.
+"""
 
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate import settings
@@ -12,10 +18,10 @@ from lockgate.model import Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lockgate.settings import Settings
 
+STDIN = Path("-")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
@@ -27,24 +33,35 @@ class Repository:
         root: The folder that holds `lockgate.yaml`, absolute.
         settings: What that file says.
         overlays: The overlays to check, in the file's order; never empty.
+        foreign: Whether it has no `lockgate.yaml`: settings and rules are Lockgate's own.
     """
 
     root: Path
     settings: Settings
     overlays: tuple[Overlay, ...]
+    foreign: bool = False
 
 
-def find(path: Path, environments: Sequence[str] = ()) -> Repository:
+def find(path: Path, environments: Sequence[str] = (), level: str = "", *, foreign: bool = False) -> Repository:
     """The repository around `path`.
 
     Args:
-        path: The repository's root or any folder in it; an overlay's folder selects that overlay.
-        environments: Names to restrict the check to; empty for all.
+        path: The repository's root or any folder in it; an overlay's folder selects that overlay. Outside
+            of a repository, what to check; `-` for standard input.
+        environments: Names to restrict the check to, empty for all; outside of a repository the
+            environment's name.
+        level: `dev`, `canary` or `prod`, outside of a repository only.
+        foreign: Whether `path` may lie outside of a repository.
 
     Raises:
         LockgateError: No `lockgate.yaml`, an unknown environment, or an overlay without a kustomization.
     """
+    if foreign and (path == STDIN or _root_above(path) is None):
+        return _foreign(path, environments, level)
     root = find_root(path)
+    if level:
+        msg = f"--level {level}: the levels of these environments stand in {settings.FILE}"
+        raise LockgateError(msg, "leave --level out")
     found = settings.load(root)
     overlays = tuple(
         Overlay(name, found.level(name), environment.overlay.strip("/"))
@@ -61,15 +78,50 @@ def find_root(path: Path) -> Path:
     Raises:
         LockgateError: There is none, or `path` does not exist.
     """
+    found = _root_above(path)
+    if found is not None:
+        return found
+    msg = f"no {settings.FILE} in {path.resolve()} or above it, so nothing to check"
+    hint = "run it inside a repository that `lockgate new` wrote, or name a folder or file of manifests"
+    raise LockgateError(msg, hint)
+
+
+def _root_above(path: Path) -> Path | None:
     start = path.resolve()
     if not start.exists():
         msg = f"{path}: no such file or folder"
-        raise LockgateError(msg, "name the root of a repository that `lockgate new` wrote")
-    for folder in (start, *start.parents):
-        if (folder / settings.FILE).is_file():
+        raise LockgateError(msg, "name a repository that `lockgate new` wrote, a folder or file of manifests, or `-`")
+    return next((folder for folder in (start, *start.parents) if (folder / settings.FILE).is_file()), None)
+
+
+def _foreign(path: Path, environments: Sequence[str], level: str) -> Repository:
+    """One environment of what lies at `path`, with default settings."""
+    if len(environments) > 1:
+        msg = f"wanted one environment, found {', '.join(environments)}: there is no {settings.FILE} that names them"
+        raise LockgateError(msg, "name one with --env, and how strict it is with --level")
+    name = environments[0] if environments else level or "prod"
+    level = level or (name if name in settings.LEVELS else "prod")
+    root = Path.cwd() if path == STDIN else _base(path.resolve())
+    place = "-" if path == STDIN else _relative(path.resolve(), root)
+    plain = path == STDIN or not path.is_dir() or kustomization(path) is None
+    return Repository(
+        root, settings.of_one(name, level, place), (Overlay(name, level, place, plain=plain),), foreign=True
+    )
+
+
+def _base(path: Path) -> Path:
+    """What locations count from: the git checkout, else the working folder, else the place itself."""
+    for folder in path.parents if path.is_file() else (path, *path.parents):
+        if (folder / ".git").exists():
             return folder
-    msg = f"no {settings.FILE} in {start} or above it, so nothing to check"
-    raise LockgateError(msg, "run it inside a repository that `lockgate new` wrote")
+    here = Path.cwd()
+    if path.is_relative_to(here):
+        return here
+    return path.parent if path.is_file() else path
+
+
+def _relative(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def kustomization(folder: Path) -> Path | None:

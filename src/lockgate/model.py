@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ class Overlay:
     Attributes:
         environment: Its name, a key of `environments` in `lockgate.yaml`.
         level: `dev`, `canary` or `prod`: which severities hold.
-        path: Folder of its kustomization, POSIX, relative to the repository root.
+        path: Folder of its kustomization, POSIX, relative to the repository root; for plain YAML a folder, a
+            file, or `-` for standard input.
+        plain: Whether it is YAML as it gets applied, and no kustomization.
     """
 
     environment: str
     level: str
     path: str
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -210,6 +213,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was given to the gate and not judged, for one reason.
+
+    Attributes:
+        reason: Why, and what to do about it; ends a sentence that counts the names.
+        names: Files, objects or kinds, sorted.
+    """
+
+    reason: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that one run of the gate found out.
 
@@ -221,6 +237,8 @@ class Report:
         not_covered: Kinds that hold pods but are not understood, each `Kind/name (environment)`.
         renderer: Which program rendered.
         engine: Which engine evaluated.
+        left_out: What was given and not judged.
+        texts: Content of files that are named in locations and are not on disk, such as standard input.
     """
 
     environments: tuple[str, ...]
@@ -230,6 +248,8 @@ class Report:
     not_covered: tuple[str, ...] = ()
     renderer: str = ""
     engine: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def open(self) -> tuple[Finding, ...]:

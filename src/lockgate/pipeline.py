@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate import blame, context, discover, evaluate, render, rules
+from lockgate import blame, context, discover, evaluate, manifests, render, rules
 from lockgate.errors import LockgateError
 from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
 from lockgate.model import Path as Field
@@ -39,12 +39,18 @@ class Options:
         engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
         renderer: One of `lockgate.render.RENDERERS`; empty for the first that is there.
         today: Judges the expiry of exemptions (UTC).
+        foreign: Whether what has no `lockgate.yaml` is checked too, with default settings.
+        level: How strict the one environment is where no `lockgate.yaml` says it; empty for its name's.
+        skip_unreadable: Whether a file of plain YAML that cannot be read is only told.
     """
 
     environments: tuple[str, ...] = ()
     engine: str = "embedded"
     renderer: str = ""
     today: datetime.date = field(default_factory=_today)
+    foreign: bool = False
+    level: str = ""
+    skip_unreadable: bool = False
 
 
 def check(
@@ -68,8 +74,8 @@ def check(
     Raises:
         LockgateError: There is no answer: configuration, sources, rules or a build are broken.
     """
-    repository = discover.find(path, options.environments)
-    ruleset = rules.load(policies(repository.root))
+    repository = discover.find(path, options.environments, options.level, foreign=options.foreign)
+    ruleset = rules.load(shipped_policies() if repository.foreign else policies(repository.root))
     _check_exemptions(repository, ruleset)
     root = repository.root
     sources = Sources(root)
@@ -77,8 +83,9 @@ def check(
     if not overlays:
         return None
     step(f"rendering {', '.join(overlay.environment for overlay in overlays)}")
-    renderings = _render(root, overlays, sources, options.renderer)
-    traces = {r.overlay.environment: Trace(root, r.overlay, r.objects, sources) for r in renderings}
+    read = {o: manifests.read(sources, o, skip_unreadable=options.skip_unreadable) for o in overlays if o.plain}
+    renderings = [_as_written(o, one) for o, one in read.items()] or _render(root, overlays, sources, options.renderer)
+    traces = {r.overlay.environment: _trace(sources, r, read.get(r.overlay)) for r in renderings}
     step(f"evaluating {len(ruleset.rules)} rules")
     gathered = {
         r.overlay.environment: context.gather(repository, r, traces[r.overlay.environment].facts()) for r in renderings
@@ -97,13 +104,20 @@ def check(
         not_covered=evaluation.not_covered,
         renderer=renderings[0].renderer,
         engine=options.engine,
+        left_out=tuple(one for found in read.values() for one in found.left_out),
+        texts=sources.texts(),
     )
 
 
 def policies(root: Path) -> Path:
     """The rules that judge the repository at `root`: its own, else those that Lockgate ships."""
     own = root / "policies"
-    return own if own.is_dir() else template_root() / PROJECT / "policies"
+    return own if own.is_dir() else shipped_policies()
+
+
+def shipped_policies() -> Path:
+    """The rules that Lockgate ships."""
+    return template_root() / PROJECT / "policies"
 
 
 def policies_around(path: Path) -> Path:
@@ -112,6 +126,15 @@ def policies_around(path: Path) -> Path:
         return policies(discover.find_root(path))
     except LockgateError:
         return policies(path)
+
+
+def _as_written(overlay: Overlay, found: manifests.Manifests) -> Rendering:
+    return Rendering(overlay, tuple(found.objects), "")
+
+
+def _trace(sources: Sources, rendering: Rendering, found: manifests.Manifests | None) -> Trace:
+    built = found.state if found is not None else None
+    return Trace(sources.root, rendering.overlay, rendering.objects, sources, built)
 
 
 def _render(root: Path, overlays: Sequence[Overlay], sources: Sources, name: str) -> list[Rendering]:

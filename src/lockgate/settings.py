@@ -202,6 +202,20 @@ def _without_null(value: Json) -> Json:
     return [_without_null(item) for item in value] if isinstance(value, list) else value
 
 
+def of_one(name: str, level: str, overlay: str) -> Settings:
+    """Default settings for one environment, where no file says anything.
+
+    Args:
+        name: The environment's name.
+        level: One of `LEVELS`.
+        overlay: Where it lies.
+    """
+    return msgspec.convert(
+        {"version": 1, "environments": {name: {"overlay": overlay, "level": level}}},
+        Settings,
+    )
+
+
 def load(root: Path) -> Settings:
     """The settings of the repository at `root`.
 

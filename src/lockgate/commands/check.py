@@ -16,6 +16,7 @@ from lockgate import pipeline, report
 from lockgate.errors import LockgateError
 from lockgate.model import Report, Severity
 from lockgate.progress import progress
+from lockgate.settings import LEVELS
 
 if TYPE_CHECKING:
     import datetime
@@ -26,10 +27,16 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 
 @click.command(
     epilog="Examples:\n\n  lockgate check\n\n  lockgate check --env prod --format text --format json=report.json\n\n"
-    "  lockgate check --changed overlays/prod/hpa.yaml"
+    "  lockgate check --changed overlays/prod/hpa.yaml\n\n  helm template chart | lockgate check --level dev -"
 )
-@click.argument("paths", nargs=-1, metavar="[PATH]", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="Check this environment only; repeatable.")
+@click.option(
+    "--level", type=click.Choice(LEVELS), help="Outside of a repository: how strict; default: as --env, else prod."
+)
+@click.option(
+    "--skip-unreadable", is_flag=True, help="Outside of a repository: list files that cannot be read, judge the others."
+)
 @click.option(
     "--changed", is_flag=True, help="Take PATH as changed files: check the environments whose build reads them."
 )
@@ -57,9 +64,10 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
     help="What builds the overlays; default: the first that is installed.",
 )
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Judge the expiry of exemptions as of this day.")
-def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a person can type
+def command(  # one parameter for each option that a person can type
     paths: tuple[Path, ...],
     environments: tuple[str, ...],
+    level: str | None,
     formats: tuple[str, ...],
     fail_on: str,
     engine: str,
@@ -68,8 +76,11 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
     *,
     changed: bool,
     exit_zero: bool,
+    skip_unreadable: bool,
 ) -> int:
     """Gate every environment of the repository at PATH (default: here).
+
+    Outside of a repository PATH is a kustomization, a folder or file of manifests, or - for standard input.
 
     Exit code 0: clean; 1: findings; 2: no answer, such as a build that fails; 3: a defect of Lockgate.
     """
@@ -77,7 +88,15 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
         msg = f"wanted one PATH, found {len(paths)}; name changed files with --changed"
         raise click.UsageError(msg)
     targets = tuple(_target(text) for text in formats)
-    options = pipeline.Options(environments, engine, renderer or "")
+    options = pipeline.Options(
+        environments,
+        engine,
+        renderer or "",
+        # Whoever names no path and is in no repository is in the wrong folder.
+        foreign=bool(paths) and not changed,
+        level=level or "",
+        skip_unreadable=skip_unreadable,
+    )
     if today:
         options = dataclasses.replace(options, today=today.date())
     with progress() as line:
@@ -134,7 +153,7 @@ def _output(file: Path | None) -> Iterator[TextIO]:
             try:
                 yield cast("TextIO", stream)
                 stream.close()
-                os.replace(stream.name, file)  # noqa: PTH105  # a name, not a Path, is in hand
+                os.replace(stream.name, file)  # a name, not a Path, is in hand
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)
                 raise

@@ -50,6 +50,7 @@ def summary(report: Report) -> dict[str, int]:
         "notes": found.count(Severity.NOTE),
         "exempted": len(report.findings) - len(found),
         "not_covered": len(report.not_covered),
+        "left_out": sum(len(one.names) for one in report.left_out),
     }
 
 
@@ -65,8 +66,13 @@ def found(counts: Mapping[str, int]) -> str:
 
 def set_aside(counts: Mapping[str, int]) -> str:
     """What is no open finding, like `, 1 exempted, 1 not covered`; empty when there is nothing."""
-    names = (name for name in ("exempted", "not_covered") if counts[name])
+    names = (name for name in ("exempted", "not_covered", "left_out") if counts[name])
     return "".join(f", {counts[name]} {name.replace('_', ' ')}" for name in names)
+
+
+def left_out(report: Report) -> list[tuple[str, str]]:
+    """What was not judged, each name with its reason."""
+    return [(said(name), said(one.reason)) for one in report.left_out for name in one.names]
 
 
 def count(counts: Mapping[str, int], name: str) -> str:

@@ -23,6 +23,9 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
     prefix = common.prefix(root)
     lines = [_annotation(finding, report.rules[finding.rule], prefix) for finding in report.findings]
     lines += [_not_covered(name) for name in report.not_covered]
+    lines += [
+        _command("notice", {"title": "left out"}, f"{name}: {reason}") for name, reason in common.left_out(report)
+    ]
     stream.writelines(f"{line}\n" for line in lines)
 
 

@@ -25,6 +25,7 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
     prefix = common.prefix(root)
     entries = [_finding(f, digits, report.rules[f.rule], prefix) for f, digits in common.fingerprints(report)]
     entries += [_not_covered(name, prefix) for name in report.not_covered]
+    entries += [_left_out(name, reason, prefix) for name, reason in common.left_out(report)]
     json.dump(entries, stream, indent=2, ensure_ascii=False)
     stream.write("\n")
 
@@ -41,6 +42,11 @@ def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str
 def _not_covered(name: str, prefix: str) -> dict[str, Json]:
     digits = hashlib.sha256(f"not covered\0{name}".encode()).hexdigest()
     return _entry(f"{common.said(name)} {common.NOT_COVERED}", "not-covered", digits, "info", (prefix + FILE, 1))
+
+
+def _left_out(name: str, reason: str, prefix: str) -> dict[str, Json]:
+    digits = hashlib.sha256(f"left out\0{reason}\0{name}".encode()).hexdigest()
+    return _entry(f"Left out: {name}: {reason}", "left-out", digits, "info", (prefix + FILE, 1))
 
 
 def _entry(text: str, check: str, digits: str, severity: str, place: tuple[str, int]) -> dict[str, Json]:

@@ -35,6 +35,9 @@ def document(report: Report) -> dict[str, Json]:
         "rules": sorted(report.rules),
         "findings": [_finding(f, report.rules[f.rule]) for f in report.findings],
         "not_covered": list(report.not_covered),
+        "left_out": [
+            {"reason": one.reason, "names": list(map(credentials.mask, one.names))} for one in report.left_out
+        ],
         "summary": common.summary(report),
     }
 

@@ -31,6 +31,11 @@ def write(report: Report, stream: TextIO, _root: Path) -> None:  # every format 
         for name in report.not_covered:
             case = ET.SubElement(suite, "testcase", classname="lockgate.not-covered", name=common.said(name))
             ET.SubElement(case, "skipped", message=common.NOT_COVERED)
+    if report.left_out:
+        suite = ET.SubElement(suites, "testsuite", name="left out")
+        for name, reason in common.left_out(report):
+            case = ET.SubElement(suite, "testcase", classname="lockgate.left-out", name=name)
+            ET.SubElement(case, "skipped", message=reason)
     _count(suites)
     ET.indent(suites)
     stream.write('<?xml version="1.0" encoding="UTF-8"?>\n')

@@ -21,7 +21,7 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
     """Writes `report` as a table of findings, with the exempted ones folded away."""
     counts = common.summary(report)
     said = f"{common.found(counts) or 'no findings'}{common.set_aside(counts)}"
-    if not report.findings and not report.not_covered:
+    if not report.findings and not report.not_covered and not report.left_out:
         stream.write(f"**Lockgate**: {said} ({common.checked(counts)})\n")
         return
     stream.write(f"### Lockgate: {said}\n")
@@ -36,6 +36,7 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 
 def _tables(report: Report, prefix: str) -> list[tuple[str, tuple[str, ...], list[str]]]:
     """Title (empty for a table that is not folded), column heads and rows of each table."""
+    counts = common.summary(report)
     exempted = [_exempted(finding, prefix) for finding in report.findings if finding.exemption]
     return [
         ("", ("severity", "rule", "where", "what"), [_open(finding, report, prefix) for finding in report.open]),
@@ -44,6 +45,11 @@ def _tables(report: Report, prefix: str) -> list[tuple[str, tuple[str, ...], lis
             f"{len(report.not_covered)} not covered",
             ("object",),
             [_row([f"{_text(name)} {common.NOT_COVERED}"]) for name in report.not_covered],
+        ),
+        (
+            f"{counts['left_out']} left out",
+            ("what", "why"),
+            [_row([_text(name), _text(reason)]) for name, reason in common.left_out(report)],
         ),
     ]
 

@@ -57,6 +57,10 @@ def _invocation(report: Report) -> dict[str, Json]:
         {"level": "note", "message": {"text": f"{common.said(name)} {common.NOT_COVERED}"}}
         for name in report.not_covered
     ]
+    notes += [
+        {"level": "note", "message": {"text": f"left out: {name}: {reason}"}}
+        for name, reason in common.left_out(report)
+    ]
     return {"executionSuccessful": True, "toolExecutionNotifications": notes}
 
 

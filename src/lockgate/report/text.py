@@ -5,12 +5,12 @@ The same text with colours on a terminal and without them in a pipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from lockgate import credentials
-from lockgate.model import Finding, Location, Report, Severity
+from lockgate.model import Finding, LeftOut, Location, Report, Severity
 from lockgate.report import common
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 
 
 def _lines(report: Report, root: Path) -> Iterator[_Line]:
-    source = _Source(root)
+    source = _Source(root, report.texts)
     for finding in report.open:
         yield from _finding(finding, report, source)
         yield []
     yield from _exempted([f for f in report.findings if f.exemption is not None])
     yield from _not_covered(report.not_covered)
+    yield from _left_out(report.left_out)
     yield _summary(report)
 
 
@@ -77,8 +78,9 @@ def _field(name: str, value: str) -> _Line:
 class _Source:
     """Source lines of the repository, each file read once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, texts: Mapping[str, str]) -> None:
         self._root = root
+        self._texts = texts
         self._read = cache(self._read_file)
 
     def excerpt(self, finding: Finding, style: str) -> Iterator[_Line]:
@@ -97,6 +99,8 @@ class _Source:
             yield [(indent, "dim"), ("^", style)]
 
     def _read_file(self, file: str) -> tuple[str, ...]:
+        if file in self._texts:
+            return tuple(self._texts[file].split("\n"))
         try:
             text = (self._root / file).read_text(encoding="utf-8", errors="replace")
         except OSError:
@@ -124,6 +128,21 @@ def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
         yield [("not covered", "bold"), (" (they hold pods that no rule reads):", "")]
         yield from ([(f"  {common.printable(name)}", "")] for name in objects)
         yield []
+
+
+_NAMED = 5
+"""Names of what was left out for one reason; the other formats have them all."""
+
+
+def _left_out(groups: Sequence[LeftOut]) -> Iterator[_Line]:
+    if not groups:
+        return
+    yield [("left out:", "bold")]
+    for group in groups:
+        more = len(group.names) - _NAMED
+        names = ", ".join(group.names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield [(common.said(f"  {group.reason} ({len(group.names)}): {names}"), "")]
+    yield []
 
 
 def _summary(report: Report) -> _Line:

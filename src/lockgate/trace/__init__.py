@@ -53,19 +53,21 @@ class Trace:
         overlay: Which overlay.
         objects: What was rendered from it, to find list items by what they hold.
         sources: Files that other traces of the same repository share.
+        built: The finished build, where it is no kustomization's.
     """
 
-    def __init__(
+    def __init__(  # a trace is made in one place
         self,
         root: Path,
         overlay: Overlay,
         objects: Sequence[dict[str, Json]],
         sources: Sources | None = None,
+        built: State | None = None,
     ) -> None:
         self._sources = sources if sources is not None else Sources(root)
         self._overlay = overlay
         self._objects = {_rendered_key(one): one for one in objects}
-        self._built: State | None = None
+        self._built = built
 
     def facts(self) -> dict[str, Json]:
         """What the entries of all kustomizations in the tree did, and their generators: `input.kustomize`.

@@ -95,9 +95,23 @@ class Sources:
     root: Path
     built: dict[str, object] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
+    _given: set[str] = field(default_factory=set)
     _lines: dict[str, list[str]] = field(default_factory=dict)
     _documents: dict[str, list[Node]] = field(default_factory=dict)
     _kustomizations: dict[str, Kustomization] = field(default_factory=dict)
+
+    def add(self, path: str, text: str) -> None:
+        """Takes in a text as the file `path`, which need not be on disk."""
+        self._texts[path] = text
+        self._given.add(path)
+
+    def texts(self) -> dict[str, str]:
+        """The texts that were taken in by `add`, by path."""
+        return {path: self._texts[path] for path in sorted(self._given)}
+
+    def is_text(self, path: str) -> bool:
+        """Whether the file's text has been read."""
+        return path in self._texts
 
     def is_file(self, path: str) -> bool:
         """Whether a file is there."""

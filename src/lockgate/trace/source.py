@@ -324,6 +324,8 @@ def _put(container: Node, merged: list[Node], key: Node, node: Node) -> None:
         merged.extend(node.value if isinstance(node.value, list) else [node])
         return
     if isinstance(container.value, dict):
+        if isinstance(key.value, dict | list):
+            raise LockgateError(f"{key.file}:{key.line}: a key is no text", "quote the key, or fill in the template")
         if first := container.value.get(key.raw):
             message = f"{key.file}:{key.line}: key {key.raw!r} is there already, at line {first.key_line}"
             raise LockgateError(message, "keep one of the two: readers disagree on which one counts")

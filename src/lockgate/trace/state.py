@@ -70,6 +70,7 @@ class State:
         generators: The generator entries, as rules see them.
         files: Files read, in order, without repetition (a dict for that).
         specs: Field specs that configurations add, by transformer.
+        twice: Objects of plain YAML that stand a second time: the first and the later one.
         partial: Whether something took part that cannot be replayed (a remote base, a plugin, a chart).
     """
 
@@ -79,6 +80,7 @@ class State:
     generators: list[Json] = field(default_factory=list)
     files: dict[str, None] = field(default_factory=dict)
     specs: dict[str, list[FieldSpec]] = field(default_factory=dict)
+    twice: list[tuple[Node, Node]] = field(default_factory=list)
     partial: bool = False
 
     def read(self, path: str) -> list[Node]:
