@@ -74,7 +74,7 @@ CHANGES = '[{"op": "replace", "path": "/spec/replicas", "value": 3}]'
         ("annotationSelector: team=b", False),
     ],
 )
-def test_a_target_matches_as_kustomize_does(tmp_path: Path, target: str, matched: bool) -> None:
+def test_a_target_matches_as_kustomize_does(tmp_path: Path, target: str, matched: bool) -> None:  # noqa: FBT001  # noqa: FBT001
     scene = Scene.of(tmp_path, {**BASE, "overlay/kustomization.yaml": patching(target, CHANGES)})
     assert scene.entry("patches", 0)["matched"] is matched
     assert scene.objects()[0]["spec"]["replicas"] == (3 if matched else 2)
@@ -93,7 +93,7 @@ def test_a_target_matches_as_kustomize_does(tmp_path: Path, target: str, matched
         ('{"kind": "x", "apiVersion": "y", "metadata": {"name": "z"}, "spec": {"replicas": null}}', True),
     ],
 )
-def test_a_patch_changes_something_or_not(tmp_path: Path, patch: str, changed: bool) -> None:
+def test_a_patch_changes_something_or_not(tmp_path: Path, patch: str, changed: bool) -> None:  # noqa: FBT001  # noqa: FBT001
     assert entry(tmp_path, patching("kind: Deployment", patch), "patches", 0) == (True, changed)
 
 
@@ -268,7 +268,7 @@ def test_shared_sources_give_the_same_answers(tmp_path: Path) -> None:
         ("b>0", False),
     ],
 )
-def test_label_selectors(selector: str, holds: bool) -> None:
+def test_label_selectors(selector: str, holds: bool) -> None:  # noqa: FBT001  # noqa: FBT001
     (node,) = parse("{a: '1', b: x}", Place("f"))
     assert selects_labels(selector, node.fields()) is holds
 

@@ -213,7 +213,7 @@ def catalogue(contracts: Mapping[str, Contract], disappeared: Mapping[str, Any])
 def written(value: Any, depth: int = 0) -> str:
     """Return JSON with one line for each name, and lists and small objects on one line."""
     short = json.dumps(value)
-    if not isinstance(value, dict) or (depth > 1 and len(short) <= 100):
+    if not isinstance(value, dict) or (depth > 1 and len(short) <= 100):  # noqa: PLR2004
         return short
     pad = " " * (depth + 1)
     lines = ",\n".join(f"{pad}{json.dumps(key)}: {written(item, depth + 1)}" for key, item in value.items())

@@ -57,7 +57,7 @@ def problems(environment: dict[str, str], config: str) -> list[str]:
         found.append("MODEL_NAME must be set when there is no --config")
     if model and not MODEL.fullmatch(model):
         found.append(f"MODEL_NAME must be organisation/name or an absolute path, found {model!r}")
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:  # noqa: PLR2004
         found.append(f"PORT must be a number from 1 to 65535, found {port!r}")
     if not re.fullmatch(r"[1-9][0-9]{0,2}", size):
         found.append(f"TP_SIZE must be a number of GPUs, 1 or more, found {size!r}")
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
     shown = " ".join(command(environment, config, ["..."] if rest else []))
     print(f"entrypoint: {shown}", file=sys.stderr, flush=True)
     try:
-        os.execvpe(words[0], words, environment)  # a list of words, no shell
+        os.execvpe(words[0], words, environment)  # noqa: S606  # a list of words, no shell
     except FileNotFoundError:
         print(f"entrypoint: no vllm in PATH={environment.get('PATH', '')}", file=sys.stderr)
     return NOT_FOUND

@@ -103,7 +103,7 @@ def main() -> int:
             print(f"preload: {model}@{revision} holds no *.safetensors", file=sys.stderr)
             return 1
         mark(marker, snapshot)
-    except Exception as error:  # hub, network, disk: each says itself what it is
+    except Exception as error:  # noqa: BLE001  # hub, network, disk: each says itself what it is
         reason = " ".join(str(error).split())
         print(f"preload: {model}@{revision}: {type(error).__name__}: {reason}", file=sys.stderr)
         return 1

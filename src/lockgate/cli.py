@@ -35,10 +35,10 @@ _COMMANDS = {
 class _Lazy(click.Group):
     """A group that imports a command's module only when that command is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"lockgate.commands.{cmd_name}").command
@@ -55,7 +55,7 @@ class _Lazy(click.Group):
             msg = f"no command {args[0]!r}; {hint}"
             raise click.UsageError(msg, ctx) from error
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
@@ -70,7 +70,7 @@ def root() -> None:
     """A GitOps repository for a vLLM service, and the gate that keeps it right."""
 
 
-def run(arguments: Sequence[str]) -> int:  # one return for each way to end
+def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911  # one return for each way to end
     """Runs one command line.
 
     Args:
@@ -89,13 +89,13 @@ def run(arguments: Sequence[str]) -> int:  # one return for each way to end
         error.show()
         return NO_ANSWER
     except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
+        print("interrupted", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has gone; Python would complain once more while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLEAN
-    except Exception:  # the last line of defence: a person gets a sentence, the log gets the rest
+    except Exception:  # noqa: BLE001  # the last line of defence: a person gets a sentence, the log gets the rest
         return _defect()
     return code if isinstance(code, int) else CLEAN
 

@@ -91,7 +91,7 @@ def _root_above(path: Path) -> Path | None:
     if not start.exists():
         msg = f"{path}: no such file or folder"
         raise LockgateError(msg, "name a repository that `lockgate new` wrote, a folder or file of manifests, or `-`")
-    return next((folder for folder in (start, *start.parents) if (folder / settings.FILE).is_file()), None)
+    return next((folder for folder in (start, *start.parents) if (folder / settings.FILE).exists()), None)
 
 
 def _foreign(path: Path, environments: Sequence[str], level: str) -> Repository:

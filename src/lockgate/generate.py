@@ -196,7 +196,7 @@ def write(context: Context, target: Path) -> int:
     try:
         made = _render(context, beside)
         count = sum(1 for path in made.rglob("*") if path.is_file())
-        os.replace(made, target)  # Path.replace would say less on an empty target
+        os.replace(made, target)  # noqa: PTH105  # Path.replace would say less on an empty target
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:

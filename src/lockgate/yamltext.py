@@ -29,12 +29,12 @@ _FLOAT_TAG = "tag:yaml.org,2002:float"
 class JsonLoader(_Base):  # type: ignore[misc]  # PyYAML's C loader has no types
     """PyYAML's safe loader (the C one where there is one), restricted to what JSON can say."""
 
-    yaml_implicit_resolvers = {  # PyYAML reads it as a class attribute
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML reads it as a class attribute
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Json]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Json]:  # noqa: FBT001, FBT002
         """As PyYAML does it, but a key that stands twice is an error at its second place."""
         seen: set[str] = set()
         for key, _ in node.value:

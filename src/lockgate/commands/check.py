@@ -64,7 +64,7 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
     help="What builds the overlays; default: the first that is installed.",
 )
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Judge the expiry of exemptions as of this day.")
-def command(  # one parameter for each option that a person can type
+def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a person can type
     paths: tuple[Path, ...],
     environments: tuple[str, ...],
     level: str | None,
@@ -153,7 +153,7 @@ def _output(file: Path | None) -> Iterator[TextIO]:
             try:
                 yield cast("TextIO", stream)
                 stream.close()
-                os.replace(stream.name, file)  # a name, not a Path, is in hand
+                os.replace(stream.name, file)  # noqa: PTH105  # a name, not a Path, is in hand
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)
                 raise

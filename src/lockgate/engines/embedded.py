@@ -108,7 +108,7 @@ def _function(ruleset: RuleSet) -> Callable[[Json, Json], Json]:
     scope = _shipped(digest)
     if scope is None:
         scope = {}
-        exec(_cached(digest) or _compiled(ruleset, digest), scope)  # lockgate.engines.python wrote it
+        exec(_cached(digest) or _compiled(ruleset, digest), scope)  # noqa: S102  # lockgate.engines.python wrote it
     scope.update(_scope())
     made: Callable[[Json, Json], Json] = scope[ENTRY]
     return made
@@ -138,7 +138,7 @@ def _cached(digest: str) -> CodeType | None:
             content = file.read_bytes()
             if file.stem.endswith(f"-{_checksum(content)}"):
                 os.utime(file)  # The ones unused for longest make room.
-                code: CodeType = marshal.loads(content)  # the user's own cache, like __pycache__
+                code: CodeType = marshal.loads(content)  # noqa: S302  # the user's own cache, like __pycache__
                 return code
             file.unlink()
     return None
