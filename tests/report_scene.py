@@ -61,8 +61,9 @@ REPORT = Report(
     not_covered=("RayCluster/x (dev)",),
     renderer="pykustomize",
     engine="embedded",
+    shared={"argocd": 2},
 )
-CLEAN = replace(REPORT, environments=("dev",), objects={"dev": 1}, findings=(), not_covered=())
+CLEAN = replace(REPORT, environments=("dev",), objects={"dev": 1}, findings=(), not_covered=(), shared={})
 LEFT_OUT = (LeftOut("Helm charts", tuple(f"charts/{letter}" for letter in "abcdefg")),)
 
 NASTY = "größe | 'a`b``c' <b>&amp;]]> 100% [x](y) *z* _u_ ::error file=x::y @team #1 \\ {0} 日本 🚢\x1b[2J"

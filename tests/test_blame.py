@@ -86,7 +86,7 @@ def run(*violations: Violation, patched: tuple[str, ...] = (), exempt: tuple[str
         SETTINGS + ("exemptions:\n" if exempt else "") + "".join(f"  - {{{entry}}}\n" for entry in exempt)
     )
     return blame.findings(
-        violations, RULES, settings, [rendering(e) for e in ENVIRONMENTS], Sources(*patched).locate, TODAY
+        violations, RULES, settings, [rendering(e) for e in ENVIRONMENTS], blame.Lines(Sources(*patched).locate), TODAY
     )
 
 

@@ -47,7 +47,7 @@ def test_unknown_environment_names_the_nearest(root: Path) -> None:
     ("overlay", "message"),
     [
         ("overlays/live", "overlay 'overlays/live' of 'prod' does not exist"),
-        ("overlays/prod/release", "no kustomization.yaml, so nothing to render for 'prod'"),
+        ("overlays/prod/release", "no kustomization.yaml, so nothing to render"),
         ("../elsewhere", "lies outside the repository"),
     ],
 )

@@ -35,6 +35,23 @@ if TYPE_CHECKING:
 Locate: TypeAlias = Callable[[str, ObjectRef, Path], Location]
 """(environment, object, path) to the source line that decides the field there."""
 
+Serves: TypeAlias = Callable[[ObjectRef, Path], frozenset[str] | None]
+"""An Argo CD object and path to the environments that the field speaks of; None for any other object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What is known of source lines.
+
+    Attributes:
+        locate: Finds the line of a field in one environment.
+        serves: Knows whom the fields of Argo CD objects concern, which no environment renders.
+    """
+
+    locate: Locate
+    serves: Serves = lambda _ref, _path: None
+
+
 _Place: TypeAlias = tuple[ObjectRef, Path]
 
 
@@ -43,7 +60,7 @@ def findings(
     rules: Mapping[str, Rule],
     settings: Settings,
     renderings: Sequence[Rendering],
-    locate: Locate,
+    lines: Lines,
     today: date,
 ) -> tuple[Finding, ...]:
     """Findings of all environments, each at one line, sorted by file, line, rule and message.
@@ -53,10 +70,10 @@ def findings(
         rules: By id.
         settings: Levels and exemptions.
         renderings: The environments that were checked.
-        locate: Finds the source line of a field in one environment.
+        lines: Finds the source line of a field.
         today: Decides which exemptions have ended.
     """
-    scene = _Scene(settings, tuple(renderings), cache(locate))
+    scene = _Scene(settings, tuple(renderings), lines)
     single: list[Finding] = []
     for group in _problems(violations, rules, scene).values():
         blamed = scene.blame(group, rules[group[0].violation.rule])
@@ -111,13 +128,14 @@ def _problems(
 class _Scene:
     """What is known of the environments while lines are sought."""
 
-    def __init__(self, settings: Settings, renderings: tuple[Rendering, ...], locate: Locate) -> None:
+    def __init__(self, settings: Settings, renderings: tuple[Rendering, ...], lines: Lines) -> None:
         self._settings = settings
-        self._locate = locate
+        self._locate = cache(lines.locate)
+        self._serves = lines.serves
         self._overlays = {r.overlay.environment: r.overlay for r in renderings}
         self.environments = tuple(self._overlays)
         self._objects = {
-            r.overlay.environment: {_identity(ref): ref for ref in map(_ref, r.objects)} for r in renderings
+            r.overlay.environment: {_identity(ref): ref for ref in map(ObjectRef.of, r.objects)} for r in renderings
         }
 
     def level(self, environment: str) -> str:
@@ -157,6 +175,9 @@ class _Scene:
             return self._settings_served(path)
         if ref.kind == "Kustomization":
             return self._folder_served(line.file)
+        named = self._serves(ref, path)
+        if named is not None:
+            return set(named) & set(self.environments)
         return {
             environment
             for environment in self.environments
@@ -207,13 +228,6 @@ def _best(
 
 def _others(chosen: Location, lines: Sequence[Location]) -> tuple[Location, ...]:
     return tuple(dict.fromkeys(line for line in lines if line != chosen))
-
-
-def _ref(obj: Mapping[str, object]) -> ObjectRef:
-    metadata = obj.get("metadata")
-    fields = metadata if isinstance(metadata, dict) else {}
-    name, namespace = str(fields.get("name", "")), str(fields.get("namespace", ""))
-    return ObjectRef(str(obj.get("kind", "")), name, namespace, str(obj.get("apiVersion", "")))
 
 
 def _identity(ref: ObjectRef) -> tuple[str, str, str]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STDIN = Path("-")
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+ARGOCD = "argocd"
+"""Where the Argo CD objects lie unless the settings name another folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Repository:
         settings: What that file says.
         overlays: The overlays to check, in the file's order; never empty.
         foreign: Whether it has no `lockgate.yaml`: settings and rules are Lockgate's own.
+        delivery: The folder with the Argo CD objects, as an overlay of no environment; None without one.
     """
 
     root: Path
     settings: Settings
     overlays: tuple[Overlay, ...]
     foreign: bool = False
+    delivery: Overlay | None = None
 
 
 def find(path: Path, environments: Sequence[str] = (), level: str = "", *, foreign: bool = False) -> Repository:
@@ -69,7 +73,8 @@ def find(path: Path, environments: Sequence[str] = (), level: str = "", *, forei
     )
     for overlay in overlays:
         _check_overlay(root, overlay)
-    return Repository(root, found, _select(overlays, environments) if environments else _below(root, path, overlays))
+    chosen = _select(overlays, environments) if environments else _below(root, path, overlays)
+    return Repository(root, found, chosen, delivery=_delivery(root, found.argocd))
 
 
 def find_root(path: Path) -> Path:
@@ -140,6 +145,19 @@ def _check_overlay(root: Path, overlay: Overlay) -> None:
     if kustomization(folder) is None:
         msg = f"{overlay.path}: no kustomization.yaml, so nothing to render for {overlay.environment!r}"
         raise LockgateError(msg, "restore the file from git, or take the environment out of lockgate.yaml")
+
+
+def _delivery(root: Path, named: str | None) -> Overlay | None:
+    """The folder with the Argo CD objects: the one that the settings name, else the usual one if it is there."""
+    path = (ARGOCD if named is None else named).strip("/")
+    folder = root / path
+    if not path or (named is None and not folder.is_dir()):
+        return None
+    if not folder.is_dir() or not folder.resolve().is_relative_to(root):
+        where = "lies outside the repository" if folder.is_dir() else "does not exist"
+        msg = f"{settings.FILE}: the folder {path!r} of the Argo CD objects {where}"
+        raise LockgateError(msg, "mend `argocd:` in that file, or leave it out")
+    return Overlay("", "", path, plain=kustomization(folder) is None)
 
 
 def _below(root: Path, path: Path, overlays: tuple[Overlay, ...]) -> tuple[Overlay, ...]:

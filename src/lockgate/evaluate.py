@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,14 @@ from lockgate.errors import LockgateError
 from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation, plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lockgate.engines import Outcome
     from lockgate.rules import RuleSet
     from lockgate.settings import Settings
+
+REPOSITORY = ""
+"""Stands for the repository's document where others are named by their environment."""
 
 _REQUIRED = {"id": str, "msg": str, "object": dict, "path": list}
 _OPTIONAL = {"also": list, "severity": str, "environments": list}
@@ -76,7 +80,8 @@ def evaluate(  # the stage's whole input
         ruleset: The rules.
         settings: The team's numbers; rules see them as `data`.
         renderings: The environments to check.
-        context: What rules cannot read off the objects alone, by environment (see `lockgate.context`).
+        context: What rules cannot read off the objects alone, by environment, and under `REPOSITORY` for
+            the repository's document (see `lockgate.context`).
         today: Decides how many days an exemption has left.
         engine: One of `lockgate.engines.ENGINES`, or the URL of an OPA server.
 
@@ -92,7 +97,8 @@ def evaluate(  # the stage's whole input
             for violation in _of_environment(ruleset, rendering, outcome)
         ]
         facts = {r.overlay.environment: o.facts for r, o in zip(renderings, outcomes, strict=True)}
-        found += _of_repository(ruleset, settings, facts, found, today, run)
+        repository = partial(repository_document, settings, facts, today=today, shared=context.get(REPOSITORY, {}))
+        found += _of_repository(ruleset, settings, repository, found, list(facts), run)
     return Evaluation(tuple(found), tuple(_not_covered(renderings, facts)))
 
 
@@ -129,6 +135,7 @@ def repository_document(
     facts: Mapping[str, Mapping[str, Json]],
     used: set[int],
     today: date,
+    shared: Mapping[str, Json] = MappingProxyType({}),
 ) -> dict[str, Json]:
     """The document that rules see for the repository as a whole.
 
@@ -137,6 +144,7 @@ def repository_document(
         facts: What was computed for each checked environment.
         used: Indexes of the exemptions that match something.
         today: Decides the days left.
+        shared: More keys, such as the Applications.
     """
     environments = {
         name: {
@@ -162,7 +170,7 @@ def repository_document(
         }
         for exemption in settings.exempted()
     ]
-    return {"repository": {"environments": environments, "exemptions": exemptions}}
+    return {"repository": {"environments": environments, "exemptions": exemptions, **shared}}
 
 
 def days_left(exemption: Exemption, today: date) -> int | None:
@@ -195,16 +203,15 @@ def _of_environment(ruleset: RuleSet, rendering: Rendering, outcome: Outcome) ->
 def _of_repository(
     ruleset: RuleSet,
     settings: Settings,
-    facts: Mapping[str, Mapping[str, Json]],
+    document: Callable[[set[int]], dict[str, Json]],
     found: Sequence[Violation],
-    today: date,
+    checked: Sequence[str],
     run: engines.Evaluate,
 ) -> list[Violation]:
     """Violations of the repository; asked twice when one of them makes an exemption a used one."""
-    checked = list(facts)
     used = _used(settings, found, checked)
     while True:
-        [outcome] = run([repository_document(settings, facts, used, today)])
+        [outcome] = run([document(used)])
         result = [
             violation
             for violation in violations(ruleset, outcome, "")

@@ -63,6 +63,14 @@ class ObjectRef:
     namespace: str = ""
     api_version: str = ""
 
+    @classmethod
+    def of(cls, obj: Mapping[str, Json]) -> ObjectRef:
+        """The reference to a rendered object; what it lacks is empty."""
+        metadata = obj.get("metadata")
+        fields = metadata if isinstance(metadata, dict) else {}
+        name, namespace = str(fields.get("name", "")), str(fields.get("namespace", ""))
+        return cls(str(obj.get("kind", "")), name, namespace, str(obj.get("apiVersion", "")))
+
     @property
     def group(self) -> str:
         """The API group, empty for the core group."""
@@ -239,6 +247,7 @@ class Report:
         engine: Which engine evaluated.
         left_out: What was given and not judged.
         texts: Content of files that are named in locations and are not on disk, such as standard input.
+        shared: Objects by folder that is no environment's, such as `argocd`.
     """
 
     environments: tuple[str, ...]
@@ -250,6 +259,7 @@ class Report:
     engine: str = ""
     left_out: tuple[LeftOut, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> tuple[Finding, ...]:

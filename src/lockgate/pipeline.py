@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate import blame, context, discover, evaluate, manifests, render, rules
+from lockgate.delivery import ArgoFolder
 from lockgate.errors import LockgateError
 from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
 from lockgate.model import Path as Field
@@ -84,18 +85,27 @@ def check(
         return None
     step(f"rendering {', '.join(overlay.environment for overlay in overlays)}")
     read = {o: manifests.read(sources, o, skip_unreadable=options.skip_unreadable) for o in overlays if o.plain}
-    renderings = [_as_written(o, one) for o, one in read.items()] or _render(root, overlays, sources, options.renderer)
+    renderings = [_as_written(o, one) for o, one in read.items()]
+    if not renderings:
+        argo_folder = [o for o in (repository.delivery,) if o is not None and not o.plain]
+        renderings = _render(root, [*overlays, *argo_folder], sources, options.renderer)
+    argo = ArgoFolder(repository, sources, renderings[len(overlays) :])
+    del renderings[len(overlays) :]
     traces = {r.overlay.environment: _trace(sources, r, read.get(r.overlay)) for r in renderings}
     step(f"evaluating {len(ruleset.rules)} rules")
     gathered = {
-        r.overlay.environment: context.gather(repository, r, traces[r.overlay.environment].facts()) for r in renderings
+        r.overlay.environment: context.gather(
+            repository, r, argo.joined(traces[r.overlay.environment].facts()), argo.delivery
+        )
+        for r in renderings
     }
+    gathered[evaluate.REPOSITORY] = argo.delivery.of_repository()
     evaluation = evaluate.evaluate(
         ruleset, repository.settings, renderings, gathered, options.today, engine=options.engine
     )
     step("finding the lines to change")
-    locate = partial(_locate, traces)
-    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, locate, options.today)
+    lines = blame.Lines(partial(_locate, traces, argo), argo.delivery.served)
+    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, lines, options.today)
     return repository, Report(
         environments=tuple(traces),
         objects={r.overlay.environment: len(r.objects) for r in renderings},
@@ -104,8 +114,9 @@ def check(
         not_covered=evaluation.not_covered,
         renderer=renderings[0].renderer,
         engine=options.engine,
-        left_out=tuple(one for found in read.values() for one in found.left_out),
+        left_out=(*(one for found in read.values() for one in found.left_out), *argo.left_out),
         texts=sources.texts(),
+        shared=argo.objects,
     )
 
 
@@ -154,8 +165,9 @@ def _built(root: Path, sources: Sources, overlay: Overlay, result: Callable[[], 
         raise
 
 
-def _locate(traces: dict[str, Trace], environment: str, ref: ObjectRef, path: Field) -> Location:
-    return traces[environment].locate(ref, path)[0]
+def _locate(traces: dict[str, Trace], argo: ArgoFolder, environment: str, ref: ObjectRef, path: Field) -> Location:
+    trace = argo.trace_of(ref) or traces[environment]
+    return trace.locate(ref, path)[0]
 
 
 def _reached(repository: Repository, sources: Sources, changed: Sequence[Path]) -> tuple[Overlay, ...]:
@@ -163,7 +175,15 @@ def _reached(repository: Repository, sources: Sources, changed: Sequence[Path]) 
     names = {_relative(repository.root, file) for file in changed}
     if any(name == "lockgate.yaml" or name.startswith("policies/") for name in names):
         return repository.overlays
-    return tuple(o for o in repository.overlays if names & set(Trace(repository.root, o, (), sources).files()))
+    argo = repository.delivery
+    if argo and (any(n.startswith(f"{argo.path}/") for n in names) or _reads(repository, argo, sources, names)):
+        return repository.overlays
+    return tuple(o for o in repository.overlays if _reads(repository, o, sources, names))
+
+
+def _reads(repository: Repository, overlay: Overlay, sources: Sources, names: set[str]) -> bool:
+    """Whether a build reads one of the files."""
+    return not overlay.plain and not names.isdisjoint(Trace(repository.root, overlay, (), sources).files())
 
 
 def _relative(root: Path, file: Path) -> str:

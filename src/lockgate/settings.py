@@ -160,13 +160,18 @@ class ExemptionEntry(_Strict, frozen=True):
 
 
 class Settings(_Strict, frozen=True, kw_only=True):
-    """All of `lockgate.yaml`."""
+    """All of `lockgate.yaml`.
+
+    Attributes:
+        argocd: Folder with the Argo CD objects; None: `argocd` where there is one, empty: none.
+    """
 
     version: Literal[1]
     project: str = ""
     owner: str = ""
     versions: Versions = Versions()
     startup_budget_seconds: Count = 600
+    argocd: str | None = None
     environments: dict[str, Environment]
     pools: dict[str, Pool] = {}
     clusters: dict[str, Cluster] = {}

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
 from lockgate import evaluate, resources, rules, yamltext
+from lockgate.context import applications
 from lockgate.errors import LockgateError
 from lockgate.model import Json, ObjectRef, Overlay, Rendering, Violation
 from lockgate.model import Path as FieldPath
@@ -21,7 +23,6 @@ from lockgate.settings import parse as parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 _EXPECT = re.compile(r"#\s*expect:\s*(?P<ids>[A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)\s*$")
 _DEFAULT_SETTINGS = {
@@ -53,8 +54,7 @@ def check_documents(
     Raises:
         LockgateError: Settings or policies do not fit, or the engine failed.
     """
-    rendering = Rendering(Overlay(environment, "", ""), tuple(dict(o) for o in objects), "")
-    document = evaluate.environment_document(rendering)
+    document = _document([dict(o) for o in objects], environment, settings or _DEFAULT_SETTINGS)
     return check_inputs([document], settings=settings, policies=policies, engine=engine)[0]
 
 
@@ -73,6 +73,17 @@ def check_inputs(
     ruleset = rules.load(policies or resources.template_root() / resources.PROJECT / "policies")
     parsed = parse_settings(yaml.safe_dump(dict(settings or _DEFAULT_SETTINGS)))
     return evaluate.judge(ruleset, parsed, documents, engine)
+
+
+def _document(objects: Sequence[dict[str, Json]], environment: str, settings: Mapping[str, Json]) -> dict[str, Json]:
+    """The input of one environment; Argo CD objects among the others are its Applications and projects."""
+    context: dict[str, Json] = {}
+    if any(applications.of_argo(objects)):
+        parsed = parse_settings(yaml.safe_dump(dict(settings)))
+        known = parsed.environments.get(environment)
+        delivery = applications.read(objects, parsed, Path(), "samples")
+        context = delivery.of_environment(environment, known.namespace if known else "")
+    return evaluate.environment_document(Rendering(Overlay(environment, "", ""), tuple(objects), ""), context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +142,7 @@ def _sample(path: Path, folder: Path) -> Sample:
         sample = _input_sample(path, text, settings)
     else:
         objects = yamltext.load_all(text, str(path))
-        document = {
-            "environment": _environment(objects),
-            "objects": objects,
-            "kustomize": {"entries": [], "generators": []},
-        }
+        document = _document(objects, _environment(objects), settings)
         sample = Sample(path, path.parent.name, document, tuple(sorted(_marks(text))), settings, text)
     if bool(sample.expected) != (kind[1] == "fail"):
         msg = f"{path}: a {kind[1]} sample that expects {'something' if sample.expected else 'nothing'}"

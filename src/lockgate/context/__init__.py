@@ -9,17 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lockgate.context.applications import Delivery
     from lockgate.discover import Repository
     from lockgate.model import Json, Rendering
 
 
-def gather(repository: Repository, rendering: Rendering, kustomize: Json) -> dict[str, Json]:
+def gather(repository: Repository, rendering: Rendering, kustomize: Json, delivery: Delivery) -> dict[str, Json]:
     """The context of one environment.
 
     Args:
         repository: The repository that is gated.
         rendering: The environment's objects.
         kustomize: What the trace knows of the kustomizations: `entries` and `generators`.
+        delivery: What the repository tells Argo CD.
     """
-    del repository, rendering
-    return {"kustomize": kustomize}
+    name = rendering.overlay.environment
+    namespace = repository.settings.environments[name].namespace
+    return {"kustomize": kustomize, **delivery.of_environment(name, namespace)}

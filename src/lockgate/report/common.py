@@ -43,7 +43,7 @@ def summary(report: Report) -> dict[str, int]:
     found = [finding.severity for finding in report.open]
     return {
         "environments": len(report.environments),
-        "objects": sum(report.objects.values()),
+        "objects": sum((*report.objects.values(), *report.shared.values())),
         "rules": len(report.rules),
         "errors": found.count(Severity.ERROR),
         "warnings": found.count(Severity.WARNING),

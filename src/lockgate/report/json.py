@@ -32,6 +32,7 @@ def document(report: Report) -> dict[str, Json]:
     return {
         "version": VERSION,
         "environments": [{"name": name, "objects": report.objects.get(name, 0)} for name in report.environments],
+        "shared": [{"path": path, "objects": number} for path, number in report.shared.items()],
         "rules": sorted(report.rules),
         "findings": [_finding(f, report.rules[f.rule]) for f in report.findings],
         "not_covered": list(report.not_covered),
