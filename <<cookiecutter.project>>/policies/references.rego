@@ -104,7 +104,12 @@ deny contains result if {
 	some service in selecting
 	count(moving_labels(service.selector)) == 0
 	count(service.pods) == 0
-	result := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %v", [labels_text(service.selector)]))
+	found := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %v", [labels_text(service.selector)]))
+	places := [place |
+		some label in object.keys(service.selector)
+		place := {"object": service.ref, "path": ["spec", "selector", label]}
+	]
+	result := results.with_also(found, places)
 }
 
 deny contains result if {

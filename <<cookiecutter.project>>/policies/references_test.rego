@@ -114,7 +114,9 @@ test_ref001_config_file if {
 }
 
 test_ref002_nothing_selected if {
-	denied(service_edited([{"op": "replace", "path": ["spec", "selector"], "value": {"app": "chat"}}])) == of_service(["spec", "selector"], "the selector wants a pod template with its labels, found none with app=chat")
+	[found] := [result | some result in denied(service_edited([{"op": "replace", "path": ["spec", "selector"], "value": {"app": "chat"}}]))]
+	{object.remove(found, ["also"])} == of_service(["spec", "selector"], "the selector wants a pod template with its labels, found none with app=chat")
+	[place.path | some place in found.also] == [["spec", "selector", "app"]]
 }
 
 # A label that moves is the fault, whether it matches today or not.

@@ -146,7 +146,8 @@ class _Scene:
         """The line of each hit, and the other lines that take part in it.
 
         The lines are chosen one after the other: first those that serve no environment without
-        the violation, among them the one that explains the most, then the rule's own order.
+        the violation, among them the one that explains the most, then one that a patch or an image,
+        label or replacement entry wrote over the object's own file, then the rule's own order.
         """
         judged = {e for e in self.environments if self.level(e) in rule.severity}
         candidates = [[(self._line(hit, place), place) for place in hit.places] for hit in hits]
@@ -155,10 +156,16 @@ class _Scene:
         for options in candidates:
             for line, place in options:
                 served.setdefault(line, set()).update(self._served(line, place) & judged)
+        overlaid = {
+            line
+            for hit, options in zip(hits, candidates, strict=True)
+            for line, place in options
+            if self._overlaid(hit, line, place)
+        }
         left = list(range(len(hits)))
         chosen: dict[int, Location] = {}
         while left:
-            line = _best(left, hits, candidates, served, affected)
+            line = _best(left, hits, candidates, served, affected, overlaid)
             for index in list(left):
                 if any(option == line for option, _ in candidates[index]):
                     chosen[index] = line
@@ -167,6 +174,11 @@ class _Scene:
 
     def _line(self, hit: _Hit, place: _Place) -> Location:
         return self._locate(hit.environment, *place)
+
+    def _overlaid(self, hit: _Hit, line: Location, place: _Place) -> bool:
+        """Whether a line lies in another file than the object that it changes."""
+        ref, _ = place
+        return ref.kind not in {"Settings", "Kustomization"} and line.file != self._line(hit, (ref, ())).file
 
     def _served(self, line: Location, place: _Place) -> set[str]:
         """The environments whose field at `place` comes from `line`."""
@@ -209,6 +221,7 @@ def _best(
     candidates: Sequence[Sequence[tuple[Location, _Place]]],
     served: Mapping[Location, set[str]],
     affected: set[str],
+    overlaid: set[Location],
 ) -> Location:
     """The line that explains most of the hits that are left."""
     explains: dict[Location, set[str]] = defaultdict(set)
@@ -218,9 +231,9 @@ def _best(
             explains[line].add(hits[index].environment)
             order[line] = min(order.get(line, position), position)
 
-    def rank(line: Location) -> tuple[bool, int, int, int, Location]:
+    def rank(line: Location) -> tuple[bool, int, bool, int, int, Location]:
         strangers = len(served[line] - affected)
-        return (strangers > 0, -len(explains[line]), order[line], strangers, line)
+        return (strangers > 0, -len(explains[line]), line not in overlaid, order[line], strangers, line)
 
     exact = [line for line in explains if served[line] <= affected]
     return min(exact or [line for line in explains if order[line] == 0], key=rank)
