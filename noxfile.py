@@ -58,7 +58,7 @@ def pinned(session: nox.Session) -> str:
 
 @nox.session
 def tools(session: nox.Session) -> None:
-    """Build the pinned programs (kustomize, opa, conftest, kubeconform, promtool) and write the schemas."""
+    """Build the pinned programs (kustomize, opa, conftest, gator, kubeconform, promtool) and write the schemas."""
     pinned(session)
     develop(session)
     run(session, "python", "tools/schemas.py")

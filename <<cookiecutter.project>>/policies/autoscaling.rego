@@ -59,6 +59,7 @@ applications := array.concat(
 #   in prod each node drain and each crash is an outage of a start-up's length.
 # custom:
 #   id: HPA002
+#   scope: object
 #   severity: {canary: error, prod: error}
 #   remediation: >-
 #     Set minReplicas to 1 or more (2 or more in prod) and not above maxReplicas.

@@ -139,6 +139,7 @@ quota_spot(key) := {"object": candidates[0], "path": path} if {
 #   cluster has: the promotion that comes last stays Pending.
 # custom:
 #   id: CST003
+#   scope: repository
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Lower the peaks of the environments, move one to another cluster, or correct

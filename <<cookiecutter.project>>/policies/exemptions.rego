@@ -13,6 +13,7 @@ import rego.v1
 #   one that exempts nothing hides the next fault.
 # custom:
 #   id: EXM001
+#   scope: repository
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Complete the entry of `exemptions` in lockgate.yaml, set `expires` (YYYY-MM-DD) to a nearer day, or remove the entry.
 deny contains result if {

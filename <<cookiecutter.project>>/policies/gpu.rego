@@ -19,6 +19,7 @@ import rego.v1
 #   - https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/
 # custom:
 #   id: GPU001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Set resources.limits["nvidia.com/gpu"] (or the key that pools.<pool>.gpu_resources in
@@ -174,6 +175,7 @@ superseded(server, "data-parallel-size") if server.flags["data-parallel-size-loc
 #   does not know. vLLM warms itself up before /health answers.
 # custom:
 #   id: GPU003
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Keep the engine and the GPU limit in one container. Fill caches in a Job without GPU;
@@ -250,6 +252,7 @@ start_path(engine) := array.concat(engine.path, ["image"]) if not engine.contain
 #   the container sees devices of other pods, or not those that it was given.
 # custom:
 #   id: GPU004
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Remove the variable; the GPU limit makes the plugin set it.

@@ -18,6 +18,7 @@ import rego.v1
 #   - https://kubernetes.io/docs/concepts/containers/images/#image-names
 # custom:
 #   id: IMG001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Set `digest` (sha256 and 64 hex digits) beside `newTag` in the release's `images` entry; `lockgate pin` looks it up and writes it.
 deny contains result if {
@@ -56,6 +57,7 @@ moving(tag) if strings.any_prefix_match(tag, catalogue.image_tags.moving_prefixe
 #   cluster cannot reach leaves the pod in ImagePullBackOff. Init containers count.
 # custom:
 #   id: IMG002
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Use an image of `images.allowed` in lockgate.yaml (registry and repository, exact), or add the repository there after a review.
 deny contains result if {

@@ -26,6 +26,7 @@ period(probe) := quantity.whole_number(object.get(probe, "periodSeconds", 10))
 #   ones.
 # custom:
 #   id: PRB001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Set startupProbe with failureThreshold x periodSeconds of at least
@@ -160,6 +161,7 @@ port_flag(server) := [results.place(flag.object, flag.path) | flag := server.fla
 #   patience, restarts a server that works, and its queue moves to the others.
 # custom:
 #   id: PRB003
+#   scope: object
 #   severity: {canary: warning, prod: warning}
 #   remediation: >-
 #     Set livenessProbe.timeoutSeconds to 5 or more and failureThreshold x periodSeconds to

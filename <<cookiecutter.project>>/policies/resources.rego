@@ -14,6 +14,7 @@ import rego.v1
 #   of a long start. A CPU limit is not asked for: it throttles tokeniser and engine loop.
 # custom:
 #   id: RES001
+#   scope: object
 #   severity: {dev: warning, canary: error, prod: error}
 #   remediation: >-
 #     Set resources.requests.cpu, resources.requests.memory and resources.limits.memory, the

@@ -35,6 +35,7 @@ pool_taints := [taint |
 #   stays Pending; with one for another pool it lands on nodes that are not its own.
 # custom:
 #   id: SCH001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Give spec.tolerations one entry per taint that pools.<pool>.taints in lockgate.yaml
@@ -164,6 +165,7 @@ effect_words(t) := "" if not t.effect
 #   control plane nodes, on nodes that are being drained, and on another team's GPUs.
 # custom:
 #   id: SCH002
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
 #     Name the key (and effect) of the taint that the pod must tolerate.
@@ -182,6 +184,7 @@ deny contains result if {
 #   the weights, or a price that nobody asked for.
 # custom:
 #   id: SCH003
+#   scope: object
 #   severity: {canary: error, prod: error}
 #   remediation: >-
 #     Set spec.nodeSelector (or a required node affinity with operator In) to a label and
@@ -262,6 +265,7 @@ expressions_on(term, label) := [j |
 #   memory, and an expensive node stays up for it.
 # custom:
 #   id: SCH004
+#   scope: object
 #   severity: {dev: warning, canary: warning, prod: warning}
 #   remediation: >-
 #     Remove the toleration and the node selector of the GPU pool from this pod.

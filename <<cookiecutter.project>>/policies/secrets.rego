@@ -18,6 +18,7 @@ import rego.v1
 #   its history. A SOPS-encrypted Secret, a SealedSecret or an ExternalSecret keeps the value out.
 # custom:
 #   id: KEY001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Replace the Secret by an ExternalSecret (or a SealedSecret, or encrypt it with SOPS), and revoke what was committed.
 deny contains result if {
@@ -79,6 +80,7 @@ deny contains result if {
 #   references to Secrets, digests and revisions are silent.
 # custom:
 #   id: KEY003
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Revoke the credential, put the new one into the secret store, and refer to it by `secretKeyRef`.
 deny contains result if {

@@ -20,6 +20,7 @@ import rego.v1
 #   - https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 # custom:
 #   id: SEC001
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Set `runAsNonRoot` true and `seccompProfile.type` RuntimeDefault in the pod's `securityContext`; `allowPrivilegeEscalation` false and `capabilities.drop` [ALL] in the container's.
 deny contains result if {
@@ -107,6 +108,7 @@ security_context(entry, field) := entry.container.securityContext if {
 #   - https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline
 # custom:
 #   id: SEC002
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Remove the field; use a claim or an emptyDir for a hostPath, a Service for a hostPort, an emptyDir of medium Memory at /dev/shm for hostIPC.
 deny contains result if {
@@ -150,6 +152,7 @@ deny contains result if {
 #   read-only mount) the engine dies at start.
 # custom:
 #   id: SEC003
+#   scope: object
 #   severity: {canary: error, prod: error}
 #   remediation: Set `readOnlyRootFilesystem` true, and give HOME, TMPDIR and each cache variable a path on a writable emptyDir of the container.
 deny contains result if {

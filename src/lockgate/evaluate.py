@@ -60,10 +60,12 @@ class Evaluation:
     Attributes:
         violations: In a fixed order; those of levels at which their rule is off are left out.
         not_covered: Objects that hold pods which no rule reads, each `Kind/name (environment)`.
+        documents: What the rules saw, by environment, and under `REPOSITORY`.
     """
 
     violations: tuple[Violation, ...]
     not_covered: tuple[str, ...]
+    documents: Mapping[str, Mapping[str, Json]]
 
 
 def evaluate(  # the stage's whole input
@@ -98,8 +100,9 @@ def evaluate(  # the stage's whole input
         ]
         facts = {r.overlay.environment: o.facts for r, o in zip(renderings, outcomes, strict=True)}
         repository = partial(repository_document, settings, facts, today=today, shared=context.get(REPOSITORY, {}))
-        found += _of_repository(ruleset, settings, repository, found, list(facts), run)
-    return Evaluation(tuple(found), tuple(_not_covered(renderings, facts)))
+        more, last = _of_repository(ruleset, settings, repository, found, list(facts), run)
+    seen = {r.overlay.environment: d for r, d in zip(renderings, documents, strict=True)} | {REPOSITORY: last}
+    return Evaluation((*found, *more), tuple(_not_covered(renderings, facts)), seen)
 
 
 def judge(
@@ -207,11 +210,12 @@ def _of_repository(
     found: Sequence[Violation],
     checked: Sequence[str],
     run: engines.Evaluate,
-) -> list[Violation]:
-    """Violations of the repository; asked twice when one of them makes an exemption a used one."""
+) -> tuple[list[Violation], dict[str, Json]]:
+    """Violations of the repository and its document; asked twice when one makes an exemption a used one."""
     used = _used(settings, found, checked)
     while True:
-        [outcome] = run([document(used)])
+        asked = document(used)
+        [outcome] = run([asked])
         result = [
             violation
             for violation in violations(ruleset, outcome, "")
@@ -219,7 +223,7 @@ def _of_repository(
         ]
         more = used | _used(settings, result, checked)
         if more == used:
-            return result
+            return result, asked
         used = more
 
 

@@ -134,6 +134,7 @@ class Rule:
         links: Sources.
         file: The Rego file, relative to the policies folder.
         line: Where its METADATA starts, from 1.
+        scope: What it has to see: `object` (each object for itself), `environment`, `repository`.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Rule:
     links: tuple[str, ...] = ()
     file: str = ""
     line: int = 1
+    scope: str = "environment"
 
 
 @dataclass(frozen=True, slots=True)

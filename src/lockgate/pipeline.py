@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lockgate import blame, context, discover, evaluate, manifests, render, rules
 from lockgate.delivery import ArgoFolder
 from lockgate.errors import LockgateError
-from lockgate.model import Location, ObjectRef, Overlay, Rendering, Report
+from lockgate.model import Json, LeftOut, Location, ObjectRef, Overlay, Rendering, Report
 from lockgate.model import Path as Field
 from lockgate.resources import PROJECT, template_root
 from lockgate.trace import Sources, Trace, check_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lockgate.discover import Repository
     from lockgate.rules import RuleSet
@@ -75,6 +75,70 @@ def check(
     Raises:
         LockgateError: There is no answer: configuration, sources, rules or a build are broken.
     """
+    scene = _prepare(path, options, changed, step)
+    if scene is None:
+        return None
+    step(f"evaluating {len(scene.ruleset.rules)} rules")
+    evaluation = _evaluate(scene, options)
+    step("finding the lines to change")
+    repository, ruleset, renderings = scene.repository, scene.ruleset, scene.renderings
+    lines = blame.Lines(partial(_locate, scene.traces, scene.argo), scene.argo.delivery.served)
+    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, lines, options.today)
+    return repository, Report(
+        environments=tuple(scene.traces),
+        objects={r.overlay.environment: len(r.objects) for r in renderings},
+        rules=ruleset.rules,
+        findings=found,
+        not_covered=evaluation.not_covered,
+        renderer=renderings[0].renderer,
+        engine=options.engine,
+        left_out=(*scene.left_out, *scene.argo.left_out),
+        texts=scene.sources.texts(),
+        shared=scene.argo.objects,
+    )
+
+
+def documents(path: Path, options: Options) -> tuple[Repository, RuleSet, Mapping[str, Mapping[str, Json]]]:
+    """What the rules see of the repository around `path`, for other runners than the gate.
+
+    Returns:
+        The repository, its rules, and the `input` documents by environment; "" is the repository's.
+
+    Raises:
+        LockgateError: As `check`.
+    """
+    scene = _prepare(path, options, None, lambda _text: None)
+    if scene is None:  # there is an environment, and none is left out
+        raise AssertionError
+    return scene.repository, scene.ruleset, _evaluate(scene, options).documents
+
+
+def rules_around(path: Path) -> tuple[Repository, RuleSet]:
+    """The repository around `path` and its rules, nothing rendered.
+
+    Raises:
+        LockgateError: No repository, or its settings or rules are broken.
+    """
+    repository = discover.find(path)
+    return repository, rules.load(policies(repository.root))
+
+
+class _Scene(NamedTuple):
+    """What is known before the rules run."""
+
+    repository: Repository
+    ruleset: RuleSet
+    sources: Sources
+    renderings: list[Rendering]
+    traces: dict[str, Trace]
+    argo: ArgoFolder
+    left_out: tuple[LeftOut, ...]
+
+
+def _prepare(
+    path: Path, options: Options, changed: Sequence[Path] | None, step: Callable[[str], None]
+) -> _Scene | None:
+    """Discover, render, trace; None when no environment reads a changed file."""
     repository = discover.find(path, options.environments, options.level, foreign=options.foreign)
     ruleset = rules.load(shipped_policies() if repository.foreign else policies(repository.root))
     _check_exemptions(repository, ruleset)
@@ -92,31 +156,21 @@ def check(
     argo = ArgoFolder(repository, sources, renderings[len(overlays) :])
     del renderings[len(overlays) :]
     traces = {r.overlay.environment: _trace(sources, r, read.get(r.overlay)) for r in renderings}
-    step(f"evaluating {len(ruleset.rules)} rules")
+    left_out = tuple(one for found in read.values() for one in found.left_out)
+    return _Scene(repository, ruleset, sources, renderings, traces, argo, left_out)
+
+
+def _evaluate(scene: _Scene, options: Options) -> evaluate.Evaluation:
+    repository, argo = scene.repository, scene.argo
     gathered = {
         r.overlay.environment: context.gather(
-            repository, r, argo.joined(traces[r.overlay.environment].facts()), argo.delivery
+            repository, r, argo.joined(scene.traces[r.overlay.environment].facts()), argo.delivery
         )
-        for r in renderings
+        for r in scene.renderings
     }
     gathered[evaluate.REPOSITORY] = argo.delivery.of_repository()
-    evaluation = evaluate.evaluate(
-        ruleset, repository.settings, renderings, gathered, options.today, engine=options.engine
-    )
-    step("finding the lines to change")
-    lines = blame.Lines(partial(_locate, traces, argo), argo.delivery.served)
-    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, lines, options.today)
-    return repository, Report(
-        environments=tuple(traces),
-        objects={r.overlay.environment: len(r.objects) for r in renderings},
-        rules=ruleset.rules,
-        findings=found,
-        not_covered=evaluation.not_covered,
-        renderer=renderings[0].renderer,
-        engine=options.engine,
-        left_out=(*(one for found in read.values() for one in found.left_out), *argo.left_out),
-        texts=sources.texts(),
-        shared=argo.objects,
+    return evaluate.evaluate(
+        scene.ruleset, repository.settings, scene.renderings, gathered, options.today, engine=options.engine
     )
 
 

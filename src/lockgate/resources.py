@@ -21,3 +21,13 @@ def template_root() -> Path:
             return place
     msg = f"no template in {here / 'template'} nor in {here.parents[1]}"
     raise LockgateError(msg, "install Lockgate again: pip install --force-reinstall lockgate")
+
+
+def samples_root() -> Path:
+    """The folder that holds the samples of the shipped rules, one folder per rule id.
+
+    Raises:
+        LockgateError: As `template_root`.
+    """
+    root = template_root()
+    return root / "samples" if (root / "samples").is_dir() else root / "tests" / "rules"

@@ -30,7 +30,8 @@ _SET_HEAD = re.compile(r"deny\s+contains\b")
 _PACKAGE = re.compile(r"^package[ \t]+([\w.]+)", re.MULTILINE)
 _ID = re.compile(r"([A-Z]{3,8})[0-9]{3}")
 _KEYS = ("title", "description", "related_resources", "custom")
-_CUSTOM_KEYS = ("id", "severity", "remediation")
+_CUSTOM_KEYS = ("id", "severity", "remediation", "scope")
+_SCOPES = ("object", "environment", "repository")
 
 
 @dataclass(frozen=True)
@@ -292,6 +293,7 @@ def _rule(name: str, line: int, comment: str) -> Rule:
         links=tuple(links),
         file=name,
         line=line,
+        scope=block.choice(custom, "scope", _SCOPES, "environment"),
     )
 
 
@@ -329,6 +331,13 @@ class _Block:
         if not isinstance(value, str) or not value.strip():
             self.fail(key, f"wanted text under {key!r}, found {value!r}")
         return " ".join(str(value).split())
+
+    def choice(self, holder: Mapping[str, Json], key: str, known: tuple[str, ...], otherwise: str) -> str:
+        """The word under `key`, one of `known`; `otherwise` when there is none."""
+        value = holder.get(key, otherwise)
+        if value not in known:
+            self.fail(key, f"wanted one of {', '.join(known)} under {key!r}, found {value!r}")
+        return str(value)
 
     def severities(self, value: Json) -> dict[str, Severity]:
         """Severity by level."""

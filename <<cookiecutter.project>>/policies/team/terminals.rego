@@ -12,6 +12,7 @@ import rego.v1
 #   person, and a terminal mixes control characters into the logs.
 # custom:
 #   id: TEAM001
+#   scope: object
 #   severity: {dev: note, canary: warning, prod: error}
 #   remediation: Remove `stdin` and `tty` from the container, and use `kubectl debug` for a session.
 deny contains result if {
