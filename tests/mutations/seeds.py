@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from edits.model import ALL, TOKEN, UPPER
 
 PROJECT = "qwen-chat"
-Step: TypeAlias = str | dict[str, str | int]
+Step: TypeAlias = str | Mapping[str, str | int]
 """A key, or the merge key of a list's item."""
 
 API = {
@@ -87,7 +88,7 @@ class Seed:
         lines, indent = [], 0
         *above, last = self.path
         for step in above:
-            if isinstance(step, dict):
+            if isinstance(step, Mapping):
                 [(key, value)] = step.items()
                 lines.append(
                     f"{' ' * indent}- {key}: {value}{'  # fault' if self.on_item and step is above[-1] else ''}"
@@ -100,7 +101,7 @@ class Seed:
         return [*lines, f"{' ' * indent}{last}: {json.dumps(self.value)}{'' if self.on_item else '  # fault'}"]
 
 
-POD = ("spec", "template", "spec")
+POD: tuple[Step, ...] = ("spec", "template", "spec")
 SERVER: tuple[Step, ...] = (*POD, "containers", {"name": "vllm"})
 LOADER: tuple[Step, ...] = (*POD, "containers", {"name": "preload"})
 GPU = "nvidia.com/gpu"
