@@ -82,11 +82,11 @@ class Seed:
         head = [f"apiVersion: {API.get(self.kind, 'v1')}", f"kind: {self.kind}", f"metadata: {{name: {self.name}}}"]
         if self.path[0] == "metadata":
             head.pop()
-        return "\n".join([*head, *self._nested()]) + "\n"
+        return "\n".join([*head, *self._nested(self.path)]) + "\n"
 
-    def _nested(self) -> list[str]:
+    def _nested(self, path: tuple[Step, ...]) -> list[str]:
         lines, indent = [], 0
-        *above, last = self.path
+        *above, last = path
         for step in above:
             if isinstance(step, Mapping):
                 [(key, value)] = step.items()
