@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(STAGES, GROUND | SHARED),
     "evaluate": GROUND | SHARED | {"engines", "rules"},
     "manifests": GROUND | SHARED | {"trace"},
-    "context": GROUND | SHARED | {"discover"},
+    "context": GROUND | SHARED | {"discover", "trace"},
     "delivery": GROUND | SHARED | {"context", "discover", "manifests", "trace"},
     "blame": GROUND | SHARED | {"evaluate"},
     "export": GROUND | SHARED | {"engines", "evaluate", "rules"},

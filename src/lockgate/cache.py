@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-KEPT = {".rules": 24, ".code": 24}
+KEPT = {".rules": 24, ".code": 24, ".valid": 24, ".kinds": 24}
 """Files of each kind that stay; the oldest go first."""
 
 

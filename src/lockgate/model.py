@@ -248,6 +248,7 @@ class Report:
         renderer: Which program rendered.
         engine: Which engine evaluated.
         left_out: What was given and not judged.
+        without_schema: Kinds whose fields nobody knows, each `Kind (apiVersion)`.
         texts: Content of files that are named in locations and are not on disk, such as standard input.
         shared: Objects by folder that is no environment's, such as `argocd`.
     """
@@ -260,6 +261,7 @@ class Report:
     renderer: str = ""
     engine: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    without_schema: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, int] = field(default_factory=dict)
 

@@ -93,6 +93,7 @@ def check(
         renderer=renderings[0].renderer,
         engine=options.engine,
         left_out=(*scene.left_out, *scene.argo.left_out),
+        without_schema=context.without_schema(evaluation.documents.values()),
         texts=scene.sources.texts(),
         shared=scene.argo.objects,
     )
@@ -162,9 +163,10 @@ def _prepare(
 
 def _evaluate(scene: _Scene, options: Options) -> evaluate.Evaluation:
     repository, argo = scene.repository, scene.argo
+    files = context.Files(repository, scene.sources, {name: trace.files() for name, trace in scene.traces.items()})
     gathered = {
         r.overlay.environment: context.gather(
-            repository, r, argo.joined(scene.traces[r.overlay.environment].facts()), argo.delivery
+            repository, r, argo.joined(scene.traces[r.overlay.environment].facts()), argo.delivery, files
         )
         for r in scene.renderings
     }

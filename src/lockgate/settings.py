@@ -179,6 +179,8 @@ class Settings(_Strict, frozen=True, kw_only=True):
     storage: Storage = Storage()
     secrets: Secrets = Secrets()
     models: dict[str, Model] = {}
+    schemas: list[str] = []
+    unreferenced: list[str] = []
     exemptions: list[ExemptionEntry] = []
 
     def level(self, environment: str) -> str:

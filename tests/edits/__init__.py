@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from edits import cluster, contract, memory, pods, release, repository, security
+from edits import api, cluster, contract, memory, pods, release, repository, security
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
 
 FAULTS: tuple[Edit, ...] = (
+    *api.FAULTS,
     *cluster.FAULTS,
     *contract.FAULTS,
     *memory.FAULTS,
@@ -16,6 +17,6 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
 )
 
-SILENT: tuple[Edit, ...] = (*TRAPS, *contract.SILENT, *memory.SILENT)
+SILENT: tuple[Edit, ...] = (*TRAPS, *api.SILENT, *contract.SILENT, *memory.SILENT)
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

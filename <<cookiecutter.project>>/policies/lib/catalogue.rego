@@ -64,3 +64,13 @@ image_tags := data.data.image_tags
 vllm := data.vllm
 
 vllm := data.data.vllm
+
+# Versions of Kubernetes' APIs: since when deprecated, since when gone, what to write instead.
+apis := data.apis
+
+apis := data.data.apis
+
+# Fields of kustomizations that are deprecated, with what to write instead.
+kustomizations := data.kustomizations
+
+kustomizations := data.data.kustomizations

@@ -39,6 +39,7 @@ def document(report: Report) -> dict[str, Json]:
         "left_out": [
             {"reason": one.reason, "names": list(map(credentials.mask, one.names))} for one in report.left_out
         ],
+        "without_schema": list(report.without_schema),
         "summary": common.summary(report),
     }
 

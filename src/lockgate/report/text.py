@@ -46,6 +46,8 @@ def _lines(report: Report, root: Path) -> Iterator[_Line]:
     yield from _exempted([f for f in report.findings if f.exemption is not None])
     yield from _not_covered(report.not_covered)
     yield from _left_out(report.left_out)
+    if report.without_schema:
+        yield [(f"no schema of {common.said(', '.join(report.without_schema))}", "dim")]
     yield _summary(report)
 
 

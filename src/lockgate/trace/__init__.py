@@ -7,6 +7,7 @@ replaced and what removed a field, so that a path in a rendered object leads to 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lockgate import model
     from lockgate.trace.identity import Resource
+    from lockgate.trace.source import Node
     from lockgate.trace.state import State
 
 __all__ = ["Sources", "Trace", "check_sources"]
@@ -76,10 +78,12 @@ class Trace:
             LockgateError: A source cannot be read.
         """
         state = self._state()
-        return {
+        found: dict[str, Json] = {
             "entries": [entry.document() for entry in state.entries.values()],
             "generators": list(state.generators),
         }
+        twice = [_again(*pair) for pair in state.twice if _beside(*pair)]
+        return found | {"twice": twice} if twice else found
 
     def files(self) -> tuple[str, ...]:
         """Every file that the build reads: POSIX paths relative to the root, sorted.
@@ -131,6 +135,19 @@ class Trace:
             return self._sources.kustomization(self._overlay.path).file
         except LockgateError:
             return self._overlay.path
+
+
+def _beside(first: Node, again: Node) -> bool:
+    """Whether two files lie in one folder: what is applied together; in another one it may be a choice."""
+    return posixpath.dirname(first.file) == posixpath.dirname(again.file)
+
+
+def _again(first: Node, again: Node) -> Json:
+    names = {key: first.text("metadata", key) for key in ("namespace", "name")}
+    return {
+        "object": {key: first.text(key) for key in ("apiVersion", "kind")} | names,
+        "place": f"{again.file}:{again.line}",
+    }
 
 
 def _rendered_key(one: dict[str, Json]) -> tuple[str, str, str, str]:

@@ -32,6 +32,11 @@ _REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://|[^/@\s]+@[^/]+:|.*[?&]ref=|git
 _NOT_REPLAYED = ("generators", "transformers", "helmCharts", "helmChartInflationGenerator")
 
 
+def is_remote(name: str) -> bool:
+    """Whether an entry of `resources` names what lies in another repository, if no file or folder has that name."""
+    return _REMOTE.match(name) is not None
+
+
 def build(sources: Sources, folder: str) -> State:
     """The finished build of one kustomization folder; the same object every time for the same sources.
 
@@ -96,7 +101,7 @@ def _add_resource(state: State, kustomization: Kustomization, name: Node, above:
     elif sources.is_folder(path):
         _refuse_circle(name, path, above)
         state.absorb(_build(sources, _normal(path), above, name))
-    elif _REMOTE.match(name.raw):
+    elif is_remote(name.raw):
         state.partial = True
     else:
         message = f"{name.location}: resource {name.raw!r} does not exist"
@@ -106,7 +111,7 @@ def _add_resource(state: State, kustomization: Kustomization, name: Node, above:
 def _add_component(state: State, kustomization: Kustomization, name: Node, above: tuple[str, ...]) -> None:
     path = kustomization.resolve(name.raw)
     if not state.sources.is_folder(path):
-        if _REMOTE.match(name.raw):
+        if is_remote(name.raw):
             state.partial = True
             return
         message = f"{name.location}: component {name.raw!r} is no folder"
