@@ -10,12 +10,12 @@ import rego.v1
 # description: >-
 #   An exemption is a promise to mend something. It names the rule, the object, the reason and an owner, and
 #   it ends: after 90 days at most, after 30 where it covers prod. When it has ended the finding is back;
-#   one that exempts nothing hides the next fault.
+#   one that exempts nothing, or several fields at once, hides the next fault.
 # custom:
 #   id: EXM001
 #   scope: repository
 #   severity: {dev: error, canary: error, prod: error}
-#   remediation: Complete the entry of `exemptions` in lockgate.yaml, set `expires` (YYYY-MM-DD) to a nearer day, or remove the entry.
+#   remediation: Complete the entry of `exemptions` in lockgate.yaml, set `expires` (YYYY-MM-DD) to a nearer day, name one finding's `field`, or remove the entry.
 deny contains result if {
 	some exemption in exemptions
 	some field in missing(exemption)
@@ -63,6 +63,19 @@ deny contains result if {
 	result := warning(exemption_finding(exemption, "rule", sprintf("the exemption of %v for '%v' wants a finding to exempt, found none", [
 		exemption.rule,
 		exemption.object,
+	])))
+}
+
+# What it was meant for is one of them; the others, and those that come, are hidden with it.
+deny contains result if {
+	some exemption in exemptions
+	fields := object.get(exemption, "fields", [])
+	count(fields) > 1
+	result := warning(exemption_finding(exemption, "object", sprintf("the exemption of %v for '%v' wants one finding to exempt, found %v: %v", [
+		exemption.rule,
+		exemption.object,
+		count(fields),
+		concat(", ", fields),
 	])))
 }
 

@@ -77,6 +77,13 @@ test_exm001_unused if {
 	denied({"used": null}) == set()
 }
 
+test_exm001_several_fields if {
+	msg := "the exemption of IMG001 for 'Deployment/chat' wants one finding to exempt, found 2: a.b, a.c"
+	denied({"fields": ["a.b", "a.c"]}) == found("object", msg, {"severity": "warning"})
+	denied({"fields": ["a.b"]}) == set()
+	denied({"fields": []}) == set()
+}
+
 # A fault of the entry may be why nothing is exempted: one finding.
 test_exm001_unused_and_incomplete if {
 	{result.path | some result in denied({"used": false, "reason": ""})} == {["exemptions", 2, "reason"]}

@@ -283,7 +283,7 @@ def _exemption(hit: _Hit, settings: Settings, today: date) -> Exemption | None:
         return None  # An exemption does not exempt exemptions.
     for exemption in settings.exempted():
         left = days_left(exemption, today)
-        if (left is None or left >= 0) and covers(exemption, violation.rule, violation.object, hit.environment):
+        if (left is None or left >= 0) and covers(exemption, violation, hit.environment):
             return exemption
     return None
 

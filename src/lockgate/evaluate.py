@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lockgate import engines
 from lockgate.errors import LockgateError
-from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation, plain_name
+from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation, field_text, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,7 +136,7 @@ def environment_document(rendering: Rendering, context: Mapping[str, Json] = Map
 def repository_document(
     settings: Settings,
     facts: Mapping[str, Mapping[str, Json]],
-    used: set[int],
+    used: Mapping[int, set[str]],
     today: date,
     shared: Mapping[str, Json] = MappingProxyType({}),
 ) -> dict[str, Json]:
@@ -145,7 +145,7 @@ def repository_document(
     Args:
         settings: The team's numbers.
         facts: What was computed for each checked environment.
-        used: Indexes of the exemptions that match something.
+        used: The fields that each exemption covers, by its index.
         today: Decides the days left.
         shared: More keys, such as the Applications.
     """
@@ -170,6 +170,7 @@ def repository_document(
             "expires": exemption.expires,
             "days_left": days_left(exemption, today),
             "used": exemption.index in used or not _checked(exemption, settings, facts),
+            "fields": sorted(used.get(exemption.index, ())),
         }
         for exemption in settings.exempted()
     ]
@@ -184,9 +185,12 @@ def days_left(exemption: Exemption, today: date) -> int | None:
         return None
 
 
-def covers(exemption: Exemption, rule: str, ref: ObjectRef, environment: str) -> bool:
-    """Whether an exemption speaks of this rule, object and environment; its date is not asked."""
-    if exemption.rule != rule or exemption.object not in {str(ref), f"{ref.kind}/{plain_name(ref)}"}:
+def covers(exemption: Exemption, violation: Violation, environment: str) -> bool:
+    """Whether an exemption speaks of a violation in an environment; its date is not asked."""
+    ref = violation.object
+    if exemption.rule != violation.rule or exemption.object not in {str(ref), f"{ref.kind}/{plain_name(ref)}"}:
+        return False
+    if exemption.field and exemption.field != field_text(violation.path):
         return False
     return not exemption.environments or environment in exemption.environments
 
@@ -206,7 +210,7 @@ def _of_environment(ruleset: RuleSet, rendering: Rendering, outcome: Outcome) ->
 def _of_repository(
     ruleset: RuleSet,
     settings: Settings,
-    document: Callable[[set[int]], dict[str, Json]],
+    document: Callable[[Mapping[int, set[str]]], dict[str, Json]],
     found: Sequence[Violation],
     checked: Sequence[str],
     run: engines.Evaluate,
@@ -221,21 +225,20 @@ def _of_repository(
             for violation in violations(ruleset, outcome, "")
             if _on_somewhere(ruleset, settings, violation, checked)
         ]
-        more = used | _used(settings, result, checked)
-        if more == used:
+        more = _used(settings, [*found, *result], checked)
+        if all(more[index] <= used.get(index, set()) for index in more):
             return result, asked
-        used = more
+        used = {index: used.get(index, set()) | more.get(index, set()) for index in {*used, *more}}
 
 
-def _used(settings: Settings, found: Sequence[Violation], checked: Sequence[str]) -> set[int]:
-    """Indexes of the exemptions that cover at least one violation."""
-    return {
-        exemption.index
-        for exemption in settings.exempted()
-        for violation in found
-        for environment in environments_of(violation, checked)
-        if covers(exemption, violation.rule, violation.object, environment)
-    }
+def _used(settings: Settings, found: Sequence[Violation], checked: Sequence[str]) -> dict[int, set[str]]:
+    """The fields that each exemption covers, by its index; one that covers nothing has no entry."""
+    used: dict[int, set[str]] = {}
+    for exemption in settings.exempted():
+        for violation in found:
+            if any(covers(exemption, violation, name) for name in environments_of(violation, checked)):
+                used.setdefault(exemption.index, set()).add(field_text(violation.path))
+    return used
 
 
 def environments_of(violation: Violation, checked: Sequence[str]) -> tuple[str, ...]:

@@ -88,6 +88,17 @@ def plain_name(ref: ObjectRef) -> str:
     return ref.name
 
 
+def field_text(path: Path) -> str:
+    """A field as a person writes it: `spec.containers[0].image`, `metadata.labels["app.kubernetes.io/name"]`."""
+    return "".join(map(_step_text, path)).removeprefix(".")
+
+
+def _step_text(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f'["{step}"]' if {".", "/"} & set(step) else f".{step}"
+
+
 _HASH_LENGTH = 10
 _HASH_LETTERS = set("2456789bcdfghkmt")
 """kustomize writes its hashes in these only, so that they spell no word."""
@@ -184,6 +195,7 @@ class Exemption:
         object: `Kind/name`.
         environments: Where it holds; empty for all.
         expires: Last day on which it holds, `YYYY-MM-DD`; empty when missing.
+        field: The one field that it exempts, as `field_text` writes it; empty for all of the object's.
     """
 
     index: int
@@ -193,6 +205,7 @@ class Exemption:
     reason: str
     owner: str
     expires: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)

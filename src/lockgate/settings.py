@@ -153,6 +153,7 @@ class ExemptionEntry(_Strict, frozen=True):
 
     rule: str = ""
     object: str = ""
+    field: str = ""
     environments: list[str] = []
     reason: str = ""
     owner: str = ""
@@ -190,7 +191,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     def exempted(self) -> tuple[Exemption, ...]:
         """The exemptions as the stages carry them."""
         return tuple(
-            Exemption(i, e.rule, e.object, tuple(e.environments), e.reason, e.owner, e.expires)
+            Exemption(i, e.rule, e.object, tuple(e.environments), e.reason, e.owner, e.expires, e.field)
             for i, e in enumerate(self.exemptions)
         )
 
