@@ -64,6 +64,12 @@ REPORT = Report(
     shared={"argocd": 2},
 )
 CLEAN = replace(REPORT, environments=("dev",), objects={"dev": 1}, findings=(), not_covered=(), shared={})
+BASELINE = replace(
+    REPORT,
+    findings=(FINDINGS[0], *(replace(finding, baseline=True) for finding in FINDINGS[1:])),
+    not_covered=(),
+    stale=("GPU001 Deployment/gone spec.replicas (dev)",),
+)
 LEFT_OUT = (LeftOut("Helm charts", tuple(f"charts/{letter}" for letter in "abcdefg")),)
 
 NASTY = "größe | 'a`b``c' <b>&amp;]]> 100% [x](y) *z* _u_ ::error file=x::y @team #1 \\ {0} 日本 🚢\x1b[2J"
@@ -97,6 +103,7 @@ REPORTS = {
     "exempted": replace(REPORT, findings=FINDINGS[:1], not_covered=()),
     "not-covered": replace(CLEAN, not_covered=REPORT.not_covered),
     "left-out": replace(CLEAN, left_out=LEFT_OUT),
+    "baseline": BASELINE,
     "hostile": HOSTILE,
 }
 

@@ -55,12 +55,15 @@ ALLOWED: dict[str, set[str]] = {
     "manifests": GROUND | SHARED | {"trace"},
     "context": GROUND | SHARED | {"discover", "trace"},
     "delivery": GROUND | SHARED | {"context", "discover", "manifests", "trace"},
+    "baseline": GROUND | SHARED,
     "blame": GROUND | SHARED | {"evaluate"},
     "export": GROUND | SHARED | {"engines", "evaluate", "rules"},
     "generate": GROUND | SHARED,
     "secrets": GROUND | SHARED,
     "pipeline": GROUND | SHARED | STAGES | {"blame", "context", "delivery", "manifests", "rules"},
-    "commands": GROUND | SHARED | {"export", "pipeline", "generate", "report", "rules", "secrets", "testing"},
+    "commands": GROUND
+    | SHARED
+    | {"baseline", "export", "pipeline", "generate", "report", "rules", "secrets", "testing"},
     "testing": GROUND | SHARED | STAGES | {"context", "pipeline", "rules", "generate"},
     "cli": {"lockgate", "errors", "commands"},
     "__main__": {"cli"},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from report_scene import CLEAN, FINDINGS, HOSTILE, REPORT, REPORTS, TOKEN, written
+from report_scene import BASELINE, CLEAN, FINDINGS, HOSTILE, REPORT, REPORTS, TOKEN, written
 
 from lockgate import report
 from lockgate.model import Location, Report
@@ -51,7 +51,7 @@ def compare(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", report.FORMATS)
-@pytest.mark.parametrize(("kind", "what"), [("findings", REPORT), ("clean", CLEAN)])
+@pytest.mark.parametrize(("kind", "what"), [("findings", REPORT), ("clean", CLEAN), ("baseline", BASELINE)])
 def test_a_format_is_as_its_snapshot(
     name: str, kind: str, what: Report, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +101,7 @@ def test_control_characters_do_not_reach_the_terminal(root: Path) -> None:
 def test_the_summary_counts(root: Path) -> None:
     text = written("text", REPORT, root)
     assert text.splitlines()[-1] == (
-        "3 environments, 51 objects, 4 rules: 2 errors, 1 warning, 1 exempted, 1 not covered (pykustomize, embedded)"
+        "3 environments, 53 objects, 4 rules: 2 errors, 1 warning, 1 exempted, 1 not covered (pykustomize, embedded)"
     )
     assert written("text", CLEAN, root) == "1 environment, 1 object, 4 rules: no findings (pykustomize, embedded)\n"
 

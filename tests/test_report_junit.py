@@ -29,7 +29,7 @@ def test_the_counts_are_those_that_a_reader_counts(what: Report, tmp_path: Path)
     parsed.update_statistics()  # type: ignore[no-untyped-call]
     assert (parsed.tests, parsed.failures, parsed.errors, parsed.skipped) == said
     names = [suite.name for suite in parsed]
-    further = ("not covered" if what.not_covered else "", "left out" if what.left_out else "")
+    further = ("not covered" if what.not_covered else "", "left out" if what.left_out or what.stale else "")
     assert names == [*what.environments, *filter(None, further)]
 
 

@@ -222,6 +222,7 @@ class Finding:
         environments: Where it holds, in the settings' order.
         related: Other lines that take part, such as the base's that a patch overrides.
         exemption: Set when an exemption covers it.
+        baseline: Whether the baseline has it: it was there before the gate.
     """
 
     rule: str
@@ -233,6 +234,12 @@ class Finding:
     environments: tuple[str, ...]
     related: tuple[Location, ...] = ()
     exemption: Exemption | None = None
+    baseline: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether it counts: neither an exemption nor the baseline covers it."""
+        return self.exemption is None and not self.baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +269,7 @@ class Report:
         engine: Which engine evaluated.
         left_out: What was given and not judged.
         without_schema: Kinds whose fields nobody knows, each `Kind (apiVersion)`.
+        stale: Entries of the baseline that cover nothing, in words.
         texts: Content of files that are named in locations and are not on disk, such as standard input.
         shared: Objects by folder that is no environment's, such as `argocd`.
     """
@@ -275,10 +283,11 @@ class Report:
     engine: str = ""
     left_out: tuple[LeftOut, ...] = ()
     without_schema: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> tuple[Finding, ...]:
-        """The findings that no exemption covers."""
-        return tuple(finding for finding in self.findings if finding.exemption is None)
+        """The findings that neither an exemption nor the baseline covers."""
+        return tuple(finding for finding in self.findings if finding.open)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from lockgate import baseline as baselines
 from lockgate import pipeline, report
 from lockgate.errors import LockgateError
 from lockgate.model import Report, Severity
@@ -49,6 +50,15 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
     show_default="text",
     help=f"One of {', '.join(report.FORMATS)}, to stdout or to FILE; repeatable.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Set aside the findings that FILE has; count them.",
+)
+@click.option(
+    "--write-baseline", type=click.Path(path_type=Path), metavar="FILE", help="Write every open finding to FILE."
+)
 @click.option("--fail-on", type=_SEVERITIES, default="error", show_default=True, help="Exit 1 from this severity on.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
 @click.option(
@@ -69,6 +79,8 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
     environments: tuple[str, ...],
     level: str | None,
     formats: tuple[str, ...],
+    baseline: Path | None,
+    write_baseline: Path | None,
     fail_on: str,
     engine: str,
     renderer: str | None,
@@ -88,6 +100,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
         msg = f"wanted one PATH, found {len(paths)}; name changed files with --changed"
         raise click.UsageError(msg)
     targets = tuple(_target(text) for text in formats)
+    entries = baselines.load(baseline) if baseline else []
     options = pipeline.Options(
         environments,
         engine,
@@ -106,14 +119,25 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
         click.echo("no environment reads these files: nothing to gate", err=True)
         return 0
     repository, found = result
+    if write_baseline:
+        entries = _write_baseline(found, write_baseline)
+    found = baselines.applied(found, entries)
     for name, file in targets:
         with _output(file) as stream:
             report.FORMATS[name](found, stream, repository.root)
     return 0 if exit_zero else exit_code(found, Severity.named(fail_on))
 
 
+def _write_baseline(found: Report, file: Path) -> list[baselines.Entry]:
+    """Writes a baseline and returns its entries."""
+    text = baselines.text(found)
+    with _output(file) as stream:
+        stream.write(text)
+    return baselines.parse(text, str(file))
+
+
 def exit_code(result: Report, threshold: Severity) -> int:
-    """1 when a finding that no exemption covers weighs at least `threshold`, else 0."""
+    """1 when a finding that neither an exemption nor the baseline covers weighs at least `threshold`, else 0."""
     return int(any(finding.severity >= threshold for finding in result.open))
 
 

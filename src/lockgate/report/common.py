@@ -7,11 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from lockgate import credentials
-from lockgate.model import Exemption, Finding, Report, Severity, plain_name
+from lockgate.model import Exemption, Finding, LeftOut, Report, Severity, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+STALE = "entry of the baseline that no finding needs"
+"""What every format says of an entry of `Report.stale`."""
 
 NOT_COVERED = "holds pods that no rule reads"
 """What every format says of an object of `Report.not_covered`."""
@@ -38,6 +41,13 @@ def exempted(exemption: Exemption) -> str:
     return said(f"until {until}, {owner}: {exemption.reason or 'no reason'}")
 
 
+def set_aside_by(finding: Finding) -> str:
+    """Why a finding does not count, as a clause; empty for one that does."""
+    if finding.exemption is not None:
+        return f"exempted {exempted(finding.exemption)}"
+    return "in the baseline" if finding.baseline else ""
+
+
 def summary(report: Report) -> dict[str, int]:
     """Counts of what was checked and of what was found."""
     found = [finding.severity for finding in report.open]
@@ -48,7 +58,9 @@ def summary(report: Report) -> dict[str, int]:
         "errors": found.count(Severity.ERROR),
         "warnings": found.count(Severity.WARNING),
         "notes": found.count(Severity.NOTE),
-        "exempted": len(report.findings) - len(found),
+        "exempted": sum(finding.exemption is not None for finding in report.findings),
+        "in_baseline": sum(finding.baseline for finding in report.findings),
+        "stale": len(report.stale),
         "not_covered": len(report.not_covered),
         "left_out": sum(len(one.names) for one in report.left_out),
     }
@@ -66,13 +78,14 @@ def found(counts: Mapping[str, int]) -> str:
 
 def set_aside(counts: Mapping[str, int]) -> str:
     """What is no open finding, like `, 1 exempted, 1 not covered`; empty when there is nothing."""
-    names = (name for name in ("exempted", "not_covered", "left_out") if counts[name])
+    names = (name for name in ("exempted", "in_baseline", "stale", "not_covered", "left_out") if counts[name])
     return "".join(f", {counts[name]} {name.replace('_', ' ')}" for name in names)
 
 
 def left_out(report: Report) -> list[tuple[str, str]]:
-    """What was not judged, each name with its reason."""
-    return [(said(name), said(one.reason)) for one in report.left_out for name in one.names]
+    """What was not judged and what the baseline need not have, each name with its reason."""
+    groups = [*report.left_out, LeftOut(STALE, report.stale)]
+    return [(said(name), said(one.reason)) for one in groups for name in one.names]
 
 
 def count(counts: Mapping[str, int], name: str) -> str:

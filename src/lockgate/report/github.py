@@ -37,8 +37,8 @@ def _annotation(finding: Finding, rule: Rule, prefix: str) -> str:
         properties["col"] = str(place.column)
     properties["title"] = common.said(f"{finding.rule} {', '.join(finding.environments)}")
     text = f"{common.said(finding.message)}\nin: {common.where(finding)}\nfix: {common.said(rule.remediation)}"
-    if finding.exemption:
-        return _command("notice", properties, f"exempted {common.exempted(finding.exemption)}\n{text}")
+    if not finding.open:
+        return _command("notice", properties, f"{common.set_aside_by(finding)}\n{text}")
     return _command(_COMMANDS[finding.severity], properties, text)
 
 

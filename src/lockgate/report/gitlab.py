@@ -33,9 +33,10 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str, Json]:
     said = f"{finding.rule} ({common.where(finding)}): {common.said(finding.message)}"
     text = f"{said}. Fix: {common.said(rule.remediation)}"
-    if finding.exemption:
-        text = f"Exempted {common.exempted(finding.exemption).rstrip('.')}. {text}"
-    severity = "info" if finding.exemption else _SEVERITIES[finding.severity]
+    if not finding.open:
+        why = common.set_aside_by(finding).rstrip(".")
+        text = f"{why[:1].upper()}{why[1:]}. {text}"
+    severity = _SEVERITIES[finding.severity] if finding.open else "info"
     return _entry(text, finding.rule, digits, severity, (prefix + finding.location.file, finding.location.line))
 
 

@@ -39,6 +39,7 @@ def document(report: Report) -> dict[str, Json]:
         "left_out": [
             {"reason": one.reason, "names": list(map(credentials.mask, one.names))} for one in report.left_out
         ],
+        "stale_baseline": list(report.stale),
         "without_schema": list(report.without_schema),
         "summary": common.summary(report),
     }
@@ -58,6 +59,7 @@ def _finding(finding: Finding, rule: Rule) -> dict[str, Json]:
         "fix": rule.remediation,
         "links": list(rule.links),
         "exemption": _exemption(finding.exemption) if finding.exemption else None,
+        "baseline": finding.baseline,
     }
 
 

@@ -31,7 +31,7 @@ def write(report: Report, stream: TextIO, _root: Path) -> None:  # every format 
         for name in report.not_covered:
             case = ET.SubElement(suite, "testcase", classname="lockgate.not-covered", name=common.said(name))
             ET.SubElement(case, "skipped", message=common.NOT_COVERED)
-    if report.left_out:
+    if common.left_out(report):
         suite = ET.SubElement(suites, "testsuite", name="left out")
         for name, reason in common.left_out(report):
             case = ET.SubElement(suite, "testcase", classname="lockgate.left-out", name=name)
@@ -68,8 +68,8 @@ def _outcome(case: Element, finding: Finding, rule: Rule) -> None:
     message = common.said(finding.message)
     places = "".join(f"\nsee: {common.said(str(other))}" for other in finding.related)
     text = f"{common.said(str(finding.location))}: {message}{places}\nfix: {common.said(rule.remediation)}"
-    if finding.exemption:
-        SubElement(case, "skipped", message=f"exempted {common.exempted(finding.exemption)}: {message}").text = text
+    if not finding.open:
+        SubElement(case, "skipped", message=f"{common.set_aside_by(finding)}: {message}").text = text
     elif finding.severity is Severity.ERROR:
         SubElement(case, "failure", type=finding.rule, message=message).text = text
     else:

@@ -21,7 +21,7 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
     """Writes `report` as a table of findings, with the exempted ones folded away."""
     counts = common.summary(report)
     said = f"{common.found(counts) or 'no findings'}{common.set_aside(counts)}"
-    if not report.findings and not report.not_covered and not report.left_out:
+    if not report.findings and not report.not_covered and not common.left_out(report):
         stream.write(f"**Lockgate**: {said} ({common.checked(counts)})\n")
         return
     stream.write(f"### Lockgate: {said}\n")
@@ -36,20 +36,22 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 
 def _tables(report: Report, prefix: str) -> list[tuple[str, tuple[str, ...], list[str]]]:
     """Title (empty for a table that is not folded), column heads and rows of each table."""
-    counts = common.summary(report)
+    left_out = common.left_out(report)
+    known = [_exempted(finding, prefix) for finding in report.findings if finding.baseline]
     exempted = [_exempted(finding, prefix) for finding in report.findings if finding.exemption]
     return [
         ("", ("severity", "rule", "where", "what"), [_open(finding, report, prefix) for finding in report.open]),
         (f"{len(exempted)} exempted", ("rule", "where", "exempted"), exempted),
+        (f"{len(known)} in the baseline", ("rule", "where", "what"), known),
         (
             f"{len(report.not_covered)} not covered",
             ("object",),
             [_row([f"{_text(name)} {common.NOT_COVERED}"]) for name in report.not_covered],
         ),
         (
-            f"{counts['left_out']} left out",
+            f"{len(left_out)} left out",
             ("what", "why"),
-            [_row([_text(name), _text(reason)]) for name, reason in common.left_out(report)],
+            [_row([_text(name), _text(reason)]) for name, reason in left_out],
         ),
     ]
 
@@ -67,7 +69,7 @@ def _open(finding: Finding, report: Report, prefix: str) -> str:
 def _exempted(finding: Finding, prefix: str) -> str:
     why = common.exempted(finding.exemption) if finding.exemption else ""
     where = f"{_place(finding.location, prefix)}<br>{_text(common.where(finding))}"
-    return _row([finding.rule, where, f"{_text(finding.message)}<br>{_text(why)}"])
+    return _row([finding.rule, where, "<br>".join(_text(text) for text in (finding.message, why) if text)])
 
 
 def _place(location: Location, prefix: str) -> str:

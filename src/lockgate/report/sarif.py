@@ -15,7 +15,7 @@ from lockgate.report import common
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lockgate.model import Exemption, Finding, Json, Location, ObjectRef, Report, Rule
+    from lockgate.model import Finding, Json, Location, ObjectRef, Report, Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _BASE = "%SRCROOT%"
@@ -93,7 +93,7 @@ def _result(finding: Finding, digits: str, prefix: str) -> dict[str, Json]:
         "locations": [place],
         "partialFingerprints": {_FINGERPRINT: digits},
         # Either every result says what suppresses it or none does: an empty list is "nothing".
-        "suppressions": [_suppression(finding.exemption)] if finding.exemption else [],
+        "suppressions": [] if finding.open else [_suppression(finding)],
         "properties": {"environments": list(finding.environments), "path": list(finding.path)},
     }
     if finding.related:
@@ -116,5 +116,6 @@ def _logical(ref: ObjectRef) -> dict[str, Json]:
     return {"name": ref.name, "fullyQualifiedName": " ".join(parts), "kind": "resource"}
 
 
-def _suppression(exemption: Exemption) -> dict[str, Json]:
-    return {"kind": "external", "status": "accepted", "justification": common.exempted(exemption)}
+def _suppression(finding: Finding) -> dict[str, Json]:
+    why = common.exempted(finding.exemption) if finding.exemption else common.set_aside_by(finding)
+    return {"kind": "external", "status": "accepted", "justification": why}

@@ -5,6 +5,7 @@ The same text with colours on a terminal and without them in a pipe.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TextIO, TypeAlias
@@ -44,6 +45,7 @@ def _lines(report: Report, root: Path) -> Iterator[_Line]:
         yield from _finding(finding, report, source)
         yield []
     yield from _exempted([f for f in report.findings if f.exemption is not None])
+    yield from _baseline(report)
     yield from _not_covered(report.not_covered)
     yield from _left_out(report.left_out)
     if report.without_schema:
@@ -123,6 +125,19 @@ def _exemption(finding: Finding) -> tuple[tuple[str, str], ...]:
     where = f"{finding.location} ({', '.join(finding.environments)})"
     why = common.exempted(finding.exemption) if finding.exemption else ""
     return ((f"  {finding.rule} ", "bold"), (f"{where} {why}", "dim"))
+
+
+def _baseline(report: Report) -> Iterator[_Line]:
+    """How many findings of each rule the baseline has, and what it need not have."""
+    known = Counter(finding.rule for finding in report.findings if finding.baseline)
+    if known:
+        listed = ", ".join(f"{number} {rule}" for rule, number in sorted(known.items()))
+        yield [("in the baseline: ", "bold"), (listed, "")]
+        yield []
+    if report.stale:
+        yield [("stale in the baseline", "bold"), (" (no finding needs them; write it again):", "")]
+        yield from ([(f"  {common.said(entry)}", "")] for entry in report.stale)
+        yield []
 
 
 def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
