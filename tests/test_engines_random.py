@@ -63,7 +63,8 @@ def damaged(damage: Damage) -> Json:
     number, changes = damage
     document = copy.deepcopy(DOCUMENTS[number])
     for position, action, value in changes:
-        places = list(_places(document["objects"]))
+        specs = [application["spec"] for application in document.get("applications", [])]
+        places = list(_places([document["objects"], document.get("projects"), specs]))
         if places:
             holder, key = places[position % len(places)]
             _edit(holder, key, action, copy.deepcopy(value), places[position // 7 % len(places)])

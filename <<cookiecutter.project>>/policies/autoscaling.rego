@@ -2,6 +2,7 @@
 package lockgate.autoscaling
 
 import data.lockgate.lib.catalogue
+import data.lockgate.lib.delivery
 import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.results
@@ -26,31 +27,15 @@ deny contains result if {
 	some target in objects.all
 	scaling.object_id(target) == scaler.target
 	replicas := target.spec.replicas
-	not ignored_by_argo(target)
+	not left_alone(target)
 	msg := sprintf("spec.replicas is %v beside the %v \"%v\", wanted none", [replicas, scaler.object.kind, objects.name(scaler.object)])
 	result := results.finding("HPA001", target, ["spec", "replicas"], msg)
 }
 
-ignored_by_argo(target) if {
-	some application in applications
-	"RespectIgnoreDifferences=true" in application.syncPolicy.syncOptions
-	some entry in application.ignoreDifferences
-	object.get(entry, "kind", "") in {target.kind, "*"}
-	object.get(entry, "group", "") in {objects.group(target.apiVersion), "*"}
-	ignores_replicas(entry)
+left_alone(target) if {
+	some spec in delivery.specs
+	delivery.leaves_replicas(spec, target)
 }
-
-ignores_replicas(entry) if "/spec/replicas" in entry.jsonPointers
-
-ignores_replicas(entry) if ".spec.replicas" in entry.jqPathExpressions
-
-applications := array.concat(
-	[obj.spec | some obj in objects.of_kind("Application")],
-	[spec |
-		some obj in objects.of_kind("ApplicationSet")
-		spec := obj.spec.template.spec
-	],
-)
 
 # METADATA
 # title: The autoscaler's bounds make sense

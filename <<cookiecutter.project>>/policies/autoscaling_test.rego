@@ -57,8 +57,14 @@ test_hpa001_silent_when_argo_ignores_replicas if {
 	found(testing.plus(with_replicas, [application([rollouts], respected)])) == set()
 	by_jq := {"group": "*", "kind": "*", "jqPathExpressions": [".spec.replicas"]}
 	found(testing.plus(with_replicas, [application([by_jq], respected)])) == set()
-	set_of := {"kind": "ApplicationSet", "metadata": {"name": "chat"}, "spec": {"template": {"spec": application([rollouts], respected).spec}}}
-	found(testing.plus(with_replicas, [set_of])) == set()
+}
+
+test_hpa001_the_overlays_own_application_counts if {
+	spec := application([{"group": "argoproj.io", "kind": "Rollout", "jsonPointers": ["/spec/replicas"]}], respected).spec
+	found(object.union(with_replicas, {"applications": [{"environment": "prod", "spec": spec}]})) == set()
+	found(object.union(with_replicas, {"applications": [{"environment": "", "spec": spec}]})) == {replicas_beside_scaler}
+	not_expanded := testing.plus(object.union(with_replicas, {"applications": []}), [application(spec.ignoreDifferences, respected)])
+	found(not_expanded) == {replicas_beside_scaler}
 }
 
 test_hpa001_ignoring_something_else_does_not_help if {

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from edits import api, cluster, contract, memory, pods, release, repository, security
+from edits import (
+    api,
+    cluster,
+    contract,
+    delivery,
+    memory,
+    pods,
+    release,
+    repository,
+    security,
+)
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
 
@@ -10,6 +20,7 @@ FAULTS: tuple[Edit, ...] = (
     *api.FAULTS,
     *cluster.FAULTS,
     *contract.FAULTS,
+    *delivery.FAULTS,
     *memory.FAULTS,
     *pods.FAULTS,
     *release.FAULTS,
@@ -17,6 +28,12 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
 )
 
-SILENT: tuple[Edit, ...] = (*TRAPS, *api.SILENT, *contract.SILENT, *memory.SILENT)
+SILENT: tuple[Edit, ...] = (
+    *TRAPS,
+    *api.SILENT,
+    *contract.SILENT,
+    *delivery.SILENT,
+    *memory.SILENT,
+)
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

@@ -74,3 +74,8 @@ apis := data.data.apis
 kustomizations := data.kustomizations
 
 kustomizations := data.data.kustomizations
+
+# What Argo CD does per level, and words that it knows.
+delivery := data.delivery
+
+delivery := data.data.delivery

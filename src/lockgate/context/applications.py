@@ -83,6 +83,7 @@ def read(objects: Sequence[Mapping[str, Json]], settings: Settings, root: Folder
                 reasons[f"ApplicationSets {unknown}, which only Argo CD can expand"].append(
                     f"ApplicationSet/{_ref(obj)['name']} ({folder})"
                 )
+    made.sort(key=lambda one: not one["element"])  # A set is the rule; an Application beside it the exception.
     _place(made, settings, root)
     projects = tuple(dict(obj) for obj in of_argo(objects) if obj.get("kind") == "AppProject")
     left_out = tuple(LeftOut(reason, tuple(sorted(names))) for reason, names in sorted(reasons.items()))
