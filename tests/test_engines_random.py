@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockgate import engines, evaluate, resources, rules, testing
+from lockgate import context, engines, evaluate, resources, rules, testing
 from lockgate.settings import parse
 
 Json: TypeAlias = Any
@@ -68,7 +68,8 @@ def damaged(damage: Damage) -> Json:
         if places:
             holder, key = places[position % len(places)]
             _edit(holder, key, action, copy.deepcopy(value), places[position // 7 % len(places)])
-    return document
+    readable = [one for one in document["objects"] if isinstance(one, dict)]
+    return {**document, **context.from_objects(readable)}
 
 
 def _places(value: Json) -> Any:

@@ -117,3 +117,136 @@ test_hpa002_one_replica_is_enough_below_prod if {
 	found(canary) == set()
 	{result.msg | some result in found(object.union(bounds(0, 2), {"environment": "canary"}))} == {"minReplicas is 0, wanted at least 1 in canary"}
 }
+
+# HPA003
+
+judged(doc) := {result | some result in results; result.id == "HPA003"} if {
+	results := autoscaling.deny with input as doc with data.environments as testing.environments with data.versions as {"vllm": "0.32.0"}
+}
+
+# prod with these metrics of its HPA, seen by Lockgate with these rules of the adapter.
+scaling_on(list, rules) := object.union(
+	testing.changed(testing.prod, "HorizontalPodAutoscaler", [{"op": "add", "path": ["spec", "metrics"], "value": list}]),
+	{"queries": [], "recorded": [], "adapter": rules},
+)
+
+pods_metric(name) := {"type": "Pods", "pods": {"metric": {"name": name}}}
+
+external_metric(name, selector) := {"type": "External", "external": {"metric": object.union({"name": name}, selector)}}
+
+cpu := {"type": "Resource", "resource": {"name": "cpu"}}
+
+serving_rule(name, external) := {"object": {}, "path": [], "external": external, "serves": name, "queries": {}}
+
+at_metric(field, key, msg) := {"id": "HPA003", "msg": msg, "object": scaler_ref, "path": ["spec", "metrics", 0, field, "metric", key]}
+
+test_hpa003_silent_without_lockgates_document if {
+	judged(testing.prod) == set()
+}
+
+test_hpa003_metrics_of_the_version if {
+	judged(scaling_on([pods_metric("vllm_num_requests_waiting")], [])) == set()
+	judged(scaling_on([pods_metric("vllm:num_requests_waiting")], [])) == set()
+	judged(scaling_on([pods_metric("prometheus.googleapis.com|vllm:num_requests_waiting|gauge")], [])) == set()
+	judged(scaling_on([pods_metric("requests_in_flight")], [])) == set()
+	judged(scaling_on([pods_metric(3)], [])) == set()
+}
+
+test_hpa003_a_metric_that_went_away if {
+	judged(scaling_on([pods_metric("vllm_gpu_cache_usage_perc")], [])) == {at_metric("pods", "name", "the Pods metric wants a metric of vLLM 0.32.0, found 'vllm_gpu_cache_usage_perc', which vllm:kv_cache_usage_perc replaces")}
+	judged(scaling_on([pods_metric("prometheus.googleapis.com|vllm:gpu_cache_usage_perc|gauge")], [])) == {at_metric("pods", "name", "the Pods metric wants a metric of vLLM 0.32.0, found 'prometheus.googleapis.com|vllm:gpu_cache_usage_perc|gauge', which vllm:kv_cache_usage_perc replaces")}
+}
+
+test_hpa003_the_adapter_decides if {
+	rules := [serving_rule("vllm_queue", false), serving_rule("vllm_outside", true)]
+	judged(scaling_on([pods_metric("vllm_queue")], rules)) == set()
+	judged(scaling_on([pods_metric("vllm:num_requests_waiting")], rules)) == set()
+	judged(scaling_on([pods_metric("requests_in_flight")], rules)) == set()
+	judged(scaling_on([pods_metric("vllm_num_requests_waiting")], rules)) == {at_metric("pods", "name", "the Pods metric wants a name that the adapter's rules serve (vllm_queue), found 'vllm_num_requests_waiting'")}
+	judged(scaling_on([pods_metric("num_requests_waiting")], rules)) == {at_metric("pods", "name", "the Pods metric wants a name that the adapter's rules serve (vllm_queue), found 'num_requests_waiting'")}
+	judged(scaling_on([pods_metric("vllm_outside")], rules)) == {at_metric("pods", "name", "the Pods metric wants a name that the adapter's rules serve (vllm_queue), found 'vllm_outside'")}
+	judged(scaling_on([pods_metric("vllm_anything")], [serving_rule("", false)])) == set()
+}
+
+test_hpa003_an_external_metric_is_selected if {
+	both := {"selector": {"matchLabels": {"model_name": "chat", "namespace": "chat-prod"}}}
+	judged(scaling_on([external_metric("vllm_num_requests_waiting", both)], [])) == set()
+	judged(scaling_on([external_metric("vllm_num_requests_waiting", {})], [])) == {at_metric("external", "selector", "the External metric 'vllm_num_requests_waiting' wants a selector on model_name and namespace, found none on the model and the namespace")}
+	judged(scaling_on([external_metric("vllm_num_requests_waiting", {"selector": {"matchLabels": {"namespace": "chat-prod"}}})], [])) == {at_metric("external", "selector", "the External metric 'vllm_num_requests_waiting' wants a selector on model_name and namespace, found none on the model")}
+	by_expression := {"selector": {"matchExpressions": [{"key": "metric.labels.model_name", "operator": "Exists"}, {"key": "resource.labels.namespace_name", "operator": "Exists"}]}}
+	judged(scaling_on([external_metric("vllm_num_requests_waiting", by_expression)], [])) == set()
+	judged(scaling_on([external_metric("queue_of_pubsub", {})], [])) == set()
+	fixed := object.union(serving_rule("vllm_queue", true), {"queries": {"metricsQuery": "sum(vllm:num_requests_waiting{model_name=\"chat\", namespace=\"chat-prod\"})"}})
+	judged(scaling_on([external_metric("vllm_queue", {})], [fixed])) == set()
+}
+
+on_cpu(shown) := {{"id": "HPA003", "msg": sprintf("the autoscaler of GPU pods wants a metric of what they serve, found %v", [shown]), "object": scaler_ref, "path": ["spec", "metrics"]}}
+
+test_hpa003_cpu_alone if {
+	judged(scaling_on([cpu], [])) == on_cpu("only cpu")
+	judged(scaling_on([cpu, {"type": "ContainerResource", "containerResource": {"name": "memory"}}], [])) == on_cpu("only cpu and memory")
+	judged(scaling_on([], [])) == on_cpu("no metric, which means CPU")
+	judged(scaling_on([cpu, pods_metric("vllm_num_requests_waiting")], [])) == set()
+	without_gpu := testing.server(scaling_on([cpu], []), {"resources": {}})
+	judged(without_gpu) == set()
+}
+
+# dev, scaled by KEDA on this trigger.
+triggered(fields, trigger) := object.union(
+	testing.plus(
+		testing.changed(testing.dev, "Deployment", [{"op": "remove", "path": ["spec", "replicas"]}]),
+		[{
+			"apiVersion": "keda.sh/v1alpha1",
+			"kind": "ScaledObject",
+			"metadata": {"name": "chat", "namespace": "chat-dev"},
+			"spec": object.union({"scaleTargetRef": {"name": "chat"}, "minReplicaCount": 1, "maxReplicaCount": 2, "triggers": [trigger]}, fields),
+		}],
+	),
+	{"queries": [], "recorded": [], "adapter": []},
+)
+
+prometheus(metadata) := {"type": "prometheus", "metadata": object.union({"query": "sum(vllm:num_requests_waiting)"}, metadata)}
+
+fallback := {"fallback": {"failureThreshold": 3, "replicas": 1}}
+
+at_scaled(path, msg) := {
+	"id": "HPA003",
+	"msg": msg,
+	"object": {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "namespace": "chat-dev", "name": "chat"},
+	"path": path,
+}
+
+ignoring := ["spec", "triggers", 0, "metadata", "ignoreNullValues"]
+
+test_hpa003_kedas_empty_answer if {
+	judged(triggered(fallback, prometheus({"ignoreNullValues": "false"}))) == set()
+	judged(triggered(fallback, prometheus({}))) == {at_scaled(ignoring, "the trigger wants ignoreNullValues \"false\", found none: an empty answer counts as 0")}
+	judged(triggered(fallback, prometheus({"ignoreNullValues": "true"}))) == {at_scaled(ignoring, "the trigger wants ignoreNullValues \"false\", found 'true': an empty answer counts as 0")}
+	unsafe := object.union(at_scaled(["spec", "fallback"], "the ScaledObject wants a fallback for when a query fails, found none"), {"severity": "warning"})
+	judged(triggered({}, prometheus({"ignoreNullValues": "false"}))) == {unsafe}
+}
+
+test_hpa003_silent_where_empty_is_right if {
+	judged(triggered({"minReplicaCount": 0}, prometheus({}))) == set()
+	judged(triggered({}, prometheus({"query": "sum(vllm:num_requests_waiting) or vector(0)"}))) == set()
+	judged(triggered({}, {"type": "kafka", "metadata": {}})) == set()
+}
+
+test_hpa003_a_trigger_on_cpu_alone if {
+	judged(triggered({}, {"type": "cpu", "metadata": {"value": "80"}})) == {at_scaled(["spec", "triggers"], "the autoscaler of GPU pods wants a metric of what they serve, found only cpu")}
+	judged(triggered({"triggers": []}, {})) == set()
+}
+
+test_hpa003_queries_of_triggers_and_of_the_adapter if {
+	dead := {"name": "vllm:gpu_cache_usage_perc", "labels": []}
+	asking := {"object": scaler_ref, "path": ["rules", 0, "seriesQuery"], "source": "adapter", "text": "", "error": "", "metrics": [dead]}
+	wanted := {{
+		"id": "HPA003",
+		"msg": "seriesQuery wants metrics of vLLM 0.32.0, found 'vllm:gpu_cache_usage_perc', which vllm:kv_cache_usage_perc replaces",
+		"object": scaler_ref,
+		"path": ["rules", 0, "seriesQuery"],
+	}}
+	judged(object.union(testing.prod, {"queries": [asking]})) == wanted
+	judged(object.union(testing.prod, {"queries": [object.union(asking, {"source": "trigger"})]})) == wanted
+	judged(object.union(testing.prod, {"queries": [object.union(asking, {"source": "alert"})]})) == set()
+}

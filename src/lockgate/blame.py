@@ -185,7 +185,7 @@ class _Scene:
         ref, path = place
         if ref.kind == "Settings":
             return self._settings_served(path)
-        if ref.kind == "Kustomization":
+        if ref.kind in {"Kustomization", "Values"}:
             return self._folder_served(line.file)
         named = self._serves(ref, path)
         if named is not None:

@@ -56,7 +56,7 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectRef:
-    """Names one object: kind Kustomization and Settings name files instead of cluster objects."""
+    """Names one object: kinds Kustomization, Settings and Values name files instead of cluster objects."""
 
     kind: str
     name: str

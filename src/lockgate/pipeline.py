@@ -164,9 +164,10 @@ def _prepare(
 def _evaluate(scene: _Scene, options: Options) -> evaluate.Evaluation:
     repository, argo = scene.repository, scene.argo
     files = context.Files(repository, scene.sources, {name: trace.files() for name, trace in scene.traces.items()})
+    declared = context.declared(repository)
     gathered = {
         r.overlay.environment: context.gather(
-            repository, r, argo.joined(scene.traces[r.overlay.environment].facts()), argo.delivery, files
+            repository, r, argo.joined(scene.traces[r.overlay.environment].facts()), argo.delivery, files, declared
         )
         for r in scene.renderings
     }
@@ -229,7 +230,8 @@ def _locate(traces: dict[str, Trace], argo: ArgoFolder, environment: str, ref: O
 def _reached(repository: Repository, sources: Sources, changed: Sequence[Path]) -> tuple[Overlay, ...]:
     """The overlays whose build or whose rules depend on a changed file."""
     names = {_relative(repository.root, file) for file in changed}
-    if any(name == "lockgate.yaml" or name.startswith("policies/") for name in names):
+    shared = {"lockgate.yaml", repository.settings.metrics.adapter}
+    if names & shared or any(name.startswith("policies/") for name in names):
         return repository.overlays
     argo = repository.delivery
     if argo and (any(n.startswith(f"{argo.path}/") for n in names) or _reads(repository, argo, sources, names)):

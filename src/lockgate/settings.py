@@ -97,6 +97,20 @@ class Secrets(_Strict, frozen=True):
     stores: list[str] = []
 
 
+class Metrics(_Strict, frozen=True):
+    """What Prometheus and its adapter know beside vLLM's own metrics.
+
+    Attributes:
+        adapter: File with the rules of prometheus-adapter, relative to the root.
+        known: Names that something beside vLLM exports; one that ends in `*` is a beginning.
+        labels: Labels that relabelling adds to vLLM's series.
+    """
+
+    adapter: str = "observability/adapter/values.yaml"
+    known: list[str] = []
+    labels: list[str] = []
+
+
 class Model(_Strict, frozen=True, kw_only=True):
     """Facts of a model that the catalogue lacks or has otherwise; keys as in policies/data/models.json.
 
@@ -179,6 +193,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     images: Images = Images()
     storage: Storage = Storage()
     secrets: Secrets = Secrets()
+    metrics: Metrics = Metrics()
     models: dict[str, Model] = {}
     schemas: list[str] = []
     unreferenced: list[str] = []
@@ -241,7 +256,22 @@ def load(root: Path) -> Settings:
     except OSError as error:
         msg = f"{FILE}: cannot be read: {error.strerror}"
         raise LockgateError(msg, "check its permissions") from error
-    return parse(text)
+    settings = parse(text)
+    adapter = settings.metrics.adapter
+    if adapter != Metrics().adapter and not _is_inside(root, adapter):
+        _fail(
+            text,
+            ["metrics", "adapter"],
+            f"no file {adapter!r} in the repository",
+            "correct the path, or remove the key",
+        )
+    return settings
+
+
+def _is_inside(root: Path, name: str) -> bool:
+    """Whether `name` is a file below `root`."""
+    file = (root / name).resolve()
+    return file.is_file() and file.is_relative_to(root.resolve())
 
 
 def parse(text: str) -> Settings:
@@ -328,6 +358,7 @@ def _fields(path: list[str | int]) -> tuple[str, ...]:
         ("images",): Images,
         ("storage",): Storage,
         ("secrets",): Secrets,
+        ("metrics",): Metrics,
         ("models",): Model,
         ("exemptions",): ExemptionEntry,
     }.get(tuple(str(p) for p in path if isinstance(p, str) and p != "*"), Settings)

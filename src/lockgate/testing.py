@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from lockgate import evaluate, resources, rules, yamltext
+from lockgate import context, evaluate, resources, rules, yamltext
 from lockgate.context import applications
 from lockgate.errors import LockgateError
 from lockgate.model import Json, ObjectRef, Overlay, Rendering, Violation
@@ -77,13 +77,13 @@ def check_inputs(
 
 def _document(objects: Sequence[dict[str, Json]], environment: str, settings: Mapping[str, Json]) -> dict[str, Json]:
     """The input of one environment; Argo CD objects among the others are its Applications and projects."""
-    context: dict[str, Json] = {}
+    facts = context.from_objects(objects)
     if any(applications.of_argo(objects)):
         parsed = parse_settings(yaml.safe_dump(dict(settings)))
         known = parsed.environments.get(environment)
         delivery = applications.read(objects, parsed, Path(), "samples")
-        context = delivery.of_environment(environment, known.namespace if known else "")
-    return evaluate.environment_document(Rendering(Overlay(environment, "", ""), tuple(objects), ""), context)
+        facts |= delivery.of_environment(environment, known.namespace if known else "")
+    return evaluate.environment_document(Rendering(Overlay(environment, "", ""), tuple(objects), ""), facts)
 
 
 @dataclass(frozen=True, slots=True)

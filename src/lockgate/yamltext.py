@@ -1,7 +1,7 @@
 """YAML text in, JSON values out, read the way Kubernetes reads it.
 
-PyYAML follows YAML 1.1; kustomize and the API server follow JSON. Two differences would change
-an object: a plain date stays a string, and `1e3` is a number. Duplicate keys are refused, since
+PyYAML follows YAML 1.1; kustomize and the API server follow JSON. Three differences would change
+an object: a plain date and a plain `=` stay strings, and `1e3` is a number. Duplicate keys are refused, since
 each reader keeps another one of the two.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FLOAT = re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$")
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NOT_JSON = {"tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value"}
 _FLOAT_TAG = "tag:yaml.org,2002:float"
 
 
@@ -30,7 +30,7 @@ class JsonLoader(_Base):  # type: ignore[misc]  # PyYAML's C loader has no types
     """PyYAML's safe loader (the C one where there is one), restricted to what JSON can say."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML reads it as a class attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NOT_JSON]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
     }
 
@@ -38,10 +38,11 @@ class JsonLoader(_Base):  # type: ignore[misc]  # PyYAML's C loader has no types
         """As PyYAML does it, but a key that stands twice is an error at its second place."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                problem = f"key {key.value!r} stands twice in this mapping"
+            name = key.value if isinstance(key.value, str) else repr(key)
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                problem = f"key {name!r} stands twice in this mapping"
                 raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
-            seen.add(key.value if isinstance(key.value, str) else repr(key))
+            seen.add(name)
         self.flatten_mapping(node)
         return {
             _key(self.construct_object(key, deep=True)): self.construct_object(value, deep=deep)

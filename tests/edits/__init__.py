@@ -8,6 +8,7 @@ from edits import (
     contract,
     delivery,
     memory,
+    metrics,
     pods,
     release,
     repository,
@@ -22,6 +23,7 @@ FAULTS: tuple[Edit, ...] = (
     *contract.FAULTS,
     *delivery.FAULTS,
     *memory.FAULTS,
+    *metrics.FAULTS,
     *pods.FAULTS,
     *release.FAULTS,
     *repository.FAULTS,
@@ -34,6 +36,7 @@ SILENT: tuple[Edit, ...] = (
     *contract.SILENT,
     *delivery.SILENT,
     *memory.SILENT,
+    *metrics.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

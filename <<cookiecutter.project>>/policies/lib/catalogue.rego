@@ -79,3 +79,8 @@ kustomizations := data.data.kustomizations
 delivery := data.delivery
 
 delivery := data.data.delivery
+
+# What exports metrics beside vLLM, labels that are mistaken for vLLM's, alerts that a service needs.
+exporters := data.exporters
+
+exporters := data.data.exporters

@@ -124,6 +124,7 @@ autoscaler := {
 		"scaleTargetRef": {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "chat"},
 		"minReplicas": 2,
 		"maxReplicas": 3,
+		"metrics": [{"type": "Pods", "pods": {"metric": {"name": "vllm_num_requests_waiting"}, "target": {"type": "AverageValue", "averageValue": "5"}}}],
 	},
 }
 

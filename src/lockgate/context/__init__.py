@@ -6,23 +6,46 @@ objects only, unless they get the document that `lockgate export input` writes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lockgate.context import schema
+from lockgate.context import adapter, queries, recorded, schema
 from lockgate.context.sources import Files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lockgate.context.applications import Delivery
     from lockgate.discover import Repository
     from lockgate.model import Json, Rendering
 
-__all__ = ["Files", "gather", "without_schema"]
+__all__ = ["Declared", "Files", "declared", "from_objects", "gather", "without_schema"]
+
+
+class Declared(NamedTuple):
+    """Metrics that files of the repository declare for all environments.
+
+    Attributes:
+        adapter: Rules of prometheus-adapter.
+        recorded: Names of recording rules.
+    """
+
+    adapter: Sequence[Json] = ()
+    recorded: Sequence[str] = ()
+
+
+def declared(repository: Repository) -> Declared:
+    """What the files of a repository declare; nothing of a foreign one, whose files may be anybody's.
+
+    Raises:
+        LockgateError: A file that the settings name cannot be read.
+    """
+    if repository.foreign:
+        return Declared()
+    return Declared(adapter.read(repository), recorded.of_files(repository.root))
 
 
 def gather(
-    repository: Repository, rendering: Rendering, kustomize: Json, delivery: Delivery, files: Files
+    repository: Repository, rendering: Rendering, kustomize: Json, delivery: Delivery, files: Files, known: Declared
 ) -> dict[str, Json]:
     """The context of one environment.
 
@@ -32,6 +55,7 @@ def gather(
         kustomize: What the trace knows of the kustomizations: `entries` and `generators`.
         delivery: What the repository tells Argo CD.
         files: What the builds read.
+        known: Metrics that the repository's files declare.
 
     Raises:
         LockgateError: A source or a schema cannot be read.
@@ -41,7 +65,19 @@ def gather(
         "kustomize": kustomize,
         "schema": schema.facts(repository.root, settings.versions.kubernetes, settings.schemas, rendering.objects),
         "sources": files.facts(name),
+        **from_objects(rendering.objects, known),
         **delivery.of_environment(name, settings.environments[name].namespace),
+    }
+
+
+def from_objects(objects: Sequence[Mapping[str, Json]], known: Declared | None = None) -> dict[str, Json]:
+    """The keys that come from the objects of one environment."""
+    in_files = known or Declared()
+    rules = adapter.gather(in_files.adapter, objects)
+    return {
+        "adapter": rules,
+        "queries": queries.gather(objects, rules),
+        "recorded": sorted({*in_files.recorded, *recorded.of_objects(objects)}),
     }
 
 

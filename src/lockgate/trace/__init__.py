@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sources", "Trace", "check_sources"]
 
-FILE_KINDS = frozenset({"Kustomization", "Settings"})
+FILE_KINDS = frozenset({"Kustomization", "Settings", "Values"})
 """Kinds of references that name a file of the repository instead of an object."""
 
 
