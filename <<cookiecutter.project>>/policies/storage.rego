@@ -5,6 +5,7 @@ import data.lockgate.lib.objects
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
 import data.lockgate.lib.scaling
+import data.lockgate.lib.strategies
 import data.lockgate.lib.text
 import data.lockgate.lib.workloads
 import rego.v1
@@ -80,7 +81,7 @@ mounting := [object.union(pod, {"claims": claims}) |
 	count(claims) > 0
 ]
 
-peak_pods(workload) := scaling.peak(controller, scaling.base_count(controller).count).pods if {
+peak_pods(workload) := strategies.peak(controller, scaling.base_count(controller).count).pods if {
 	controller := scaling.controller_of(workload)
 } else := 1
 

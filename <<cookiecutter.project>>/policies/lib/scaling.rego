@@ -5,6 +5,7 @@ package lockgate.lib.scaling
 import data.lockgate.lib.objects
 import data.lockgate.lib.quantity
 import data.lockgate.lib.results
+import data.lockgate.lib.strategies
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
@@ -75,9 +76,6 @@ referring(workload) := [rollout |
 	target_id(rollout, reference) == object_id(workload.object)
 ]
 
-# Kinds that add no pod of their own while they change.
-fixed_kinds := {"StatefulSet", "ReplicaSet", "ReplicationController", "LeaderWorkerSet"}
-
 # One entry per workload whose pods hold GPUs:
 # {"object": controller, "workload", "gpus_per_pod", "replicas", "what", "place", "pods",
 # "gpus", "terms"}. A workload whose number of pods only the cluster knows has no entry.
@@ -88,7 +86,7 @@ controllers := [entry |
 	per_pod > 0
 	controller := controller_of(workload)
 	base := base_count(controller)
-	worst := peak(controller, base.count)
+	worst := strategies.peak(controller, base.count)
 	entry := {
 		"object": controller,
 		"workload": workload,
@@ -149,7 +147,7 @@ base_count(controller) := {
 
 count_field(controller) := "parallelism" if controller.kind == "Job"
 
-count_field(controller) := "replicas" if controller.kind in fixed_kinds
+count_field(controller) := "replicas" if controller.kind in strategies.fixed_kinds
 
 count_field(controller) := "replicas" if controller.kind in {"Deployment", "Rollout"}
 
@@ -160,116 +158,6 @@ short(kind) := kind if kind != "HorizontalPodAutoscaler"
 strategy_places(controller) := [results.place(controller, ["spec", "strategy"])] if controller.kind in {"Deployment", "Rollout"}
 
 strategy_places(controller) := [] if not controller.kind in {"Deployment", "Rollout"}
-
-# {"pods", "why"} at the worst moment of a change.
-peak(controller, n) := {"pods": n, "why": ""} if controller.kind in fixed_kinds
-
-peak(controller, n) := {"pods": n, "why": ""} if controller.kind in {"Pod", "Job", "CronJob"}
-
-peak(controller, n) := {"pods": n, "why": ""} if {
-	controller.kind == "Deployment"
-	controller.spec.strategy.type == "Recreate"
-}
-
-peak(controller, n) := surged(n, object.get(controller, ["spec", "strategy", "rollingUpdate", "maxSurge"], "25%")) if {
-	controller.kind == "Deployment"
-	object.get(controller, ["spec", "strategy", "type"], "RollingUpdate") == "RollingUpdate"
-}
-
-peak(controller, n) := blue_green(controller.spec.strategy.blueGreen, n) if {
-	controller.kind == "Rollout"
-	is_object(controller.spec.strategy.blueGreen)
-}
-
-peak(controller, n) := canary(object.get(controller, ["spec", "strategy", "canary"], {}), n) if {
-	controller.kind == "Rollout"
-	not is_object(object.get(controller, ["spec", "strategy", "blueGreen"], null))
-}
-
-surged(n, surge) := {"pods": n + extra, "why": surge_words(extra, surge)} if extra := surge_pods(n, surge)
-
-surge_words(0, _) := ""
-
-surge_words(extra, surge) := sprintf("plus %v by maxSurge %v", [extra, surge]) if extra > 0
-
-surge_pods(_, surge) := quantity.whole_number(surge)
-
-surge_pods(n, surge) := ceil((n * to_number(trim_suffix(surge, "%"))) / 100) if {
-	is_string(surge)
-	regex.match(`^[0-9]{1,4}%$`, surge)
-}
-
-blue_green(strategy, n) := {"pods": n + extra, "why": sprintf("plus %v previewReplicaCount", [extra])} if {
-	extra := quantity.whole_number(strategy.previewReplicaCount)
-} else := {"pods": 2 * n, "why": "doubled by blueGreen"}
-
-canary(strategy, n) := surged(n, object.get(strategy, "maxSurge", "25%")) if not routed(strategy)
-
-canary(strategy, n) := {"pods": 2 * n, "why": "doubled at promotion"} if {
-	routed(strategy)
-	not strategy.dynamicStableScale
-}
-
-canary(strategy, n) := {"pods": worst, "why": sprintf("at most %v with dynamicStableScale", [worst])} if {
-	routed(strategy)
-	strategy.dynamicStableScale
-	worst := dynamic_worst(steps_of(strategy), n)
-}
-
-steps_of(strategy) := strategy.steps if {
-	is_array(strategy.steps)
-} else := []
-
-routed(strategy) if is_object(strategy.trafficRouting)
-
-# With dynamicStableScale the stable set shrinks only after the traffic has moved: at each
-# step the new canary runs beside the stable set of the weight before.
-dynamic_worst(steps, n) := max(array.concat([n], moments)) if {
-	states := array.concat(step_states(steps, n), [{"weight": 100, "canary": n}])
-	moments := [pods |
-		some i
-		state := states[i]
-		stable := ceil((n * (100 - weight_before(states, i))) / 100)
-		pods := state.canary + stable
-	]
-}
-
-weight_before(_, 0) := 0
-
-weight_before(states, i) := states[i - 1].weight if i > 0
-
-# Traffic weight and canary pods after each step.
-step_states(steps, n) := [state |
-	some i
-	_ := steps[i]
-	weight := last_weight(steps, i)
-	state := {"weight": weight, "canary": canary_pods(last_scale(steps, i), weight, n)}
-]
-
-last_weight(steps, i) := found[count(found) - 1] if {
-	found := array.concat([0], [w |
-		some j
-		step := steps[j]
-		j <= i
-		w := quantity.whole_number(step.setWeight)
-	])
-}
-
-last_scale(steps, i) := found[count(found) - 1] if {
-	found := array.concat([{"matchTrafficWeight": true}], [s |
-		some j
-		step := steps[j]
-		j <= i
-		s := step.setCanaryScale
-		is_object(s)
-	])
-}
-
-canary_pods(scale, weight, n) := count_of if {
-	count_of := quantity.whole_number(scale.replicas)
-} else := ceil((n * own) / 100) if {
-	own := quantity.whole_number(scale.weight)
-} else := ceil((n * weight) / 100)
 
 # "HPA max 4 pods x 2 GPUs = 8, doubled at promotion: 16"
 terms(base, per_pod, worst) := sprintf("%v %v pods x %v GPUs = %v", [base.what, base.count, per_pod, base.count * per_pod]) if worst.why == ""

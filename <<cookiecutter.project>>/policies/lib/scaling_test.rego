@@ -73,7 +73,7 @@ test_canary_without_routing if {
 
 test_blue_green if {
 	pods(canary({"blueGreen": {}})) == 6
-	total(canary({"blueGreen": {"previewReplicaCount": 1}})).terms == "HPA max 3 pods x 2 GPUs = 6, plus 1 previewReplicaCount: 8"
+	total(canary({"blueGreen": {"previewReplicaCount": 1}})).terms == "HPA max 3 pods x 2 GPUs = 6, doubled by blueGreen: 12"
 }
 
 test_dynamic_stable_scale if {
