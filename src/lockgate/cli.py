@@ -25,6 +25,7 @@ CLEAN, FINDINGS, NO_ANSWER, DEFECT, INTERRUPTED = 0, 1, 2, 3, 130
 
 _COMMANDS = {
     "check": "Gate every environment: what would go wrong in the cluster, at the line to change.",
+    "cmp": "Print an overlay's manifests for Argo CD, if the gate agrees.",
     "completion": "Print the completion script of a shell.",
     "export": "Write the rules or what they judge for OPA, conftest or Gatekeeper.",
     "explain": "Say why a rule exists, what breaks it, how to mend it, how to exempt from it.",

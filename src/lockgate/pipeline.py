@@ -124,6 +124,15 @@ def rules_around(path: Path) -> tuple[Repository, RuleSet]:
     return repository, rules.load(policies(repository.root))
 
 
+def rendered(repository: Repository) -> list[Rendering]:
+    """The checked overlays of a repository, as kustomize builds them.
+
+    Raises:
+        LockgateError: A build is broken.
+    """
+    return _render(repository.root, repository.overlays, Sources(repository.root), "")
+
+
 class _Scene(NamedTuple):
     """What is known before the rules run."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterator
 
-_SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
+SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 
 
 @click.command(
@@ -59,7 +59,7 @@ _SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 @click.option(
     "--write-baseline", type=click.Path(path_type=Path), metavar="FILE", help="Write every open finding to FILE."
 )
-@click.option("--fail-on", type=_SEVERITIES, default="error", show_default=True, help="Exit 1 from this severity on.")
+@click.option("--fail-on", type=SEVERITIES, default="error", show_default=True, help="Exit 1 from this severity on.")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 whatever is found.")
 @click.option(
     "--engine",
