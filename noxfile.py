@@ -48,18 +48,18 @@ def run(session: nox.Session, program: str, *arguments: str, path: str = "") -> 
     session.run(str(DEV / "bin" / program), *arguments, external=True, env={"PATH": folders})
 
 
-def pinned(session: nox.Session) -> str:
+def pinned(session: nox.Session, *options: str) -> str:
     """Build the pinned programs where they are missing; return their folders, joined as in PATH."""
-    build = str(ROOT / "tools" / "build.py")
-    session.run(sys.executable, build, external=True)
-    done = subprocess.run([sys.executable, build, "--path"], check=True, capture_output=True, text=True)
+    build = [sys.executable, str(ROOT / "tools" / "build.py"), *options]
+    session.run(*build, external=True)
+    done = subprocess.run([*build, "--path"], check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 @nox.session
 def tools(session: nox.Session) -> None:
-    """Build the pinned programs (kustomize, opa, conftest, gator, kubeconform, promtool) and write the schemas."""
-    pinned(session)
+    """Build the pinned programs, the control plane of the cluster tests too, and write the schemas."""
+    pinned(session, "--cluster")
     develop(session)
     run(session, "python", "tools/schemas.py")
 
@@ -102,14 +102,34 @@ def policies(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Run the tests that take less than a moment each."""
     develop(session)
-    run(session, "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not slow", *session.posargs, path=pinned(session))
+    run(
+        session,
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-m",
+        "not slow and not cluster",
+        *session.posargs,
+        path=pinned(session),
+    )
 
 
 @nox.session(tags=["ci"])
 def tests(session: nox.Session) -> None:
-    """Run every test."""
+    """Run every test that needs no control plane."""
     develop(session)
-    run(session, "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs, path=pinned(session))
+    run(
+        session, "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not cluster", *session.posargs, path=pinned(session)
+    )
+
+
+@nox.session(tags=["ci"])
+def cluster(session: nox.Session) -> None:
+    """Run the tests that start a Kubernetes control plane with fake GPU nodes."""
+    develop(session)
+    run(session, "pytest", "tests/cluster", "-m", "cluster", *session.posargs, path=pinned(session, "--cluster"))
 
 
 @nox.session

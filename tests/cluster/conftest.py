@@ -1,0 +1,152 @@
+"""One control plane for all cluster tests, started once; and what the tests put into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cluster import argo, fleet, nodes, plane, platform
+from cluster.kube import ApiError
+from cluster.processes import Programs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cluster.kube import Kube, Object
+    from cluster.plane import ControlPlane
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+TEMPLATE_CRDS = ["argo-rollouts", "argo-cd", "gateway-api", "prometheus-operator", "external-secrets", "keda"]
+PLUGIN = ROOT / "<<cookiecutter.project>>" / "argocd" / "plugin"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test of this folder, so that `-m "not cluster"` leaves it out."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools() -> None:
+    """Puts the control plane's programs on the PATH too; what is missing fails the run."""
+    command = [sys.executable, str(ROOT / "tools" / "build.py"), "--cluster", "--path"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert True, f"{done.stderr}: run `python tools/build.py --cluster`"
+    os.environ["PATH"] = f"{done.stdout.strip()}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """Everything that the session starts; it ends with the session."""
+    started = Programs(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(programs: Programs) -> ControlPlane:
+    """A control plane with the CRDs of the template, a plain node and a pool of 128 GPUs."""
+    running = plane.start(programs)
+    plane.install_definitions(running.kube, TEMPLATE_CRDS, kinds=KINDS)
+    pool = [nodes.gpu_node(f"gpu-{number}", nodes.POOL, 8) for number in range(16)]
+    nodes.add(running.kube, nodes.plain_node("plain"), *pool)
+    return running
+
+
+# Those that some object of the template or of a test has; every other one would only cost time.
+KINDS = frozenset(
+    {
+        "AnalysisRun",
+        "AnalysisTemplate",
+        "AppProject",
+        "Application",
+        "ApplicationSet",
+        "ClusterAnalysisTemplate",
+        "Experiment",
+        "ExternalSecret",
+        "HTTPRoute",
+        "PodMonitor",
+        "PrometheusRule",
+        "ReferenceGrant",
+        "Rollout",
+        "ScaledObject",
+        "SecretStore",
+        "ServiceMonitor",
+        "TriggerAuthentication",
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def kube(cluster: ControlPlane) -> Kube:
+    """The API of the cluster."""
+    return cluster.kube
+
+
+@pytest.fixture(autouse=True)
+def alive(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Says at each test whether a program has died, rather than let the test wait for it."""
+    yield
+    if "programs" in request.fixturenames:
+        request.getfixturevalue("programs").check()
+
+
+@pytest.fixture
+def namespace(kube: Kube) -> Iterator[Callable[[str], str]]:
+    """Makes namespaces, which go when the test ends."""
+    made = []
+
+    def make(name: str, labels: dict[str, str] | None = None) -> str:
+        make_namespace(kube, name, labels)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        kube.delete(f"/api/v1/namespaces/{name}")
+
+
+def make_namespace(kube: Kube, name: str, labels: dict[str, str] | None = None) -> None:
+    """Applies a namespace."""
+    obj: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
+    try:
+        kube.apply(obj)
+    except ApiError as error:
+        pytest.fail(f"namespace {name}: {error}")
+
+
+@pytest.fixture(scope="session")
+def rollouts(cluster: ControlPlane) -> Kube:
+    """The API of the cluster, with the controller of Argo Rollouts."""
+    argo.start_rollouts(cluster)
+    return cluster.kube
+
+
+@pytest.fixture(scope="session")
+def argo_cd(cluster: ControlPlane) -> argo.ArgoCD:
+    """Argo CD in the cluster."""
+    assert shutil.which("redis-server"), "Argo CD needs redis-server on the PATH: apt-get install redis-server"
+    return argo.start_cd(cluster, plugin=PLUGIN)
+
+
+@pytest.fixture(scope="session")
+def prometheus(cluster: ControlPlane) -> str:
+    """The address of a Prometheus that scrapes what the servers in the cluster would expose."""
+    return fleet.start_prometheus(cluster.programs, fleet.serve(cluster.kube))
+
+
+@pytest.fixture(scope="session")
+def metrics(cluster: ControlPlane, prometheus: str) -> str:
+    """The address of that Prometheus, which the autoscaler now reads too."""
+    key = cluster.kube.ca.with_suffix(".key")
+    platform.serve_metrics(cluster.kube, prometheus, cluster.kube.ca, key)
+    return prometheus
