@@ -15,7 +15,7 @@ import pytest
 
 from lockgate import discover, pipeline
 from lockgate.errors import LockgateError
-from lockgate.manifests import CHART, CLIENT, CRD, KUSTOMIZATION, OTHER, TEMPLATE, TWICE, UNREADABLE
+from lockgate.manifests import CHART, CLIENT, CRD, KUSTOMIZATION, OTHER, PATCH, TEMPLATE, TWICE, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +128,7 @@ def test_what_is_no_object_of_a_cluster_is_named_with_its_reason(root: Path) -> 
             "compose.yaml": "services: {}\n",
             "empty.yaml": "# nothing\n",
             "values.yaml": "image: {tag: x}\n",
+            "patch.yaml": "$patch: delete\napiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n",
             "kind.yaml": "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n",
             "crd.yaml": CRONTABS,
             "mixed.yaml": f"{CRONTABS}---\n{pod('b')}",
@@ -147,6 +148,7 @@ def test_what_is_no_object_of_a_cluster_is_named_with_its_reason(root: Path) -> 
         CLIENT: ("kind.yaml",),
         CRD: ("crd.yaml", "mixed.yaml"),
         KUSTOMIZATION: ("over/lay",),
+        PATCH: ("patch.yaml",),
         OTHER: (".github/workflows/ci.yaml", "compose.yaml", "empty.yaml", "values.yaml"),
         TEMPLATE: ("bare.yaml", "broken.yaml"),
     }
@@ -182,6 +184,16 @@ def test_an_object_that_stands_twice_is_judged_once_and_named(root: Path) -> Non
     report = gate(".")
     assert privileged(report) == ["a/pod.yaml:8 a"]
     assert left_out(report) == {TWICE: ("Pod/a (b/pod.yaml:1, first a/pod.yaml:1)",)}
+    assert [finding for finding in report.findings if finding.rule == "API001"] == []
+
+
+def test_an_object_that_stands_twice_in_one_file_is_a_fault(root: Path) -> None:
+    write(root, {"pods.yaml": f"{pod('a')}---\n{pod('b')}---\n{pod('a')}"})
+    [finding] = [finding for finding in gate(".").findings if finding.rule == "API001"]
+    assert (str(finding.location), finding.message) == (
+        "pods.yaml:3",
+        "Pod 'a' wants to stand once, found it again at pods.yaml:19",
+    )
 
 
 @pytest.mark.parametrize(

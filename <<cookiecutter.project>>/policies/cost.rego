@@ -76,6 +76,7 @@ limit_places(c) := [results.place(entry.object, array.concat(entry.path, ["resou
 #     Set spec.hard["requests.nvidia.com/gpu"] of the namespace's ResourceQuota between the
 #     peak and environments.<name>.gpu_budget.
 deny contains result if {
+	not environment.partial
 	some key in used_keys
 	count(quotas(key)) == 0
 	spot := quota_spot(key)

@@ -182,3 +182,9 @@ test_cst003_silent_at_the_capacity if in_cluster(shared(2, 12), 14) == set()
 test_cst003_counts_no_more_than_the_budget if in_cluster(shared(2, 99), 14) == set()
 
 test_cst003_silent_in_an_environment if in_cluster(testing.prod, 1) == set()
+
+test_cst002_a_part_may_have_its_quota_elsewhere if {
+	doc := testing.document("prod", [obj | some obj in testing.prod.objects; obj.kind != "ResourceQuota"])
+	count(found(doc)) > 0
+	found(object.union(doc, {"partial": true})) == set()
+}

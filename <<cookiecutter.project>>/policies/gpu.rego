@@ -47,6 +47,7 @@ request_problem(entry) := {
 	vllm.serves(entry)
 	count(workloads.limit_keys(entry.container)) == 0
 	not workloads.claims_device(entry.container)
+	not other_device(entry.container)
 } else := {
 	"path": ["resources", "limits", key],
 	"msg": sprintf("container %v has the GPU limit %v: \"%v\", wanted a whole number of 1 or more", [quoted(entry), key, entry.container.resources.limits[key]]),
@@ -68,6 +69,12 @@ request_problem(entry) := {
 	key := unequal_requests(entry.container)[0]
 	request := entry.container.resources.requests[key]
 	limit := gpu_limit(entry.container, key)
+}
+
+# TPUs, Gaudi, Inferentia, Ascend: any resource with a vendor's domain in front.
+other_device(container) if {
+	some key, _ in container.resources.limits
+	contains(key, "/")
 }
 
 broken_limits(entry) := [key |

@@ -266,3 +266,7 @@ test_gpu005_leaves_other_faults_to_their_rules if {
 	memory := {"limits": {"nvidia.com/gpu": 2, "memory": "8Gi"}, "requests": {"memory": "64Gi"}}
 	found(testing.server(testing.prod, {"resources": memory})) == set()
 }
+
+test_gpu001_silent_on_devices_of_another_kind if {
+	found(testing.server(testing.prod, {"args": ["--tensor-parallel-size=8"], "resources": {"limits": {"google.com/tpu": 8}}})) == set()
+}

@@ -87,3 +87,11 @@ test_mdl001_model_directory_on_a_claim if {
 	)
 	denied(doc) == of_server(["env", "HF_HUB_OFFLINE"], "container 'vllm' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none")
 }
+
+test_mdl001_a_bucket_has_no_revisions if {
+	doc := samples.server_edited(samples.prod, [
+		{"op": "replace", "path": ["command"], "value": ["vllm", "serve", "s3://models/chat"]},
+		{"op": "replace", "path": ["args"], "value": ["--port=8000"]},
+	])
+	denied(doc) == set()
+}

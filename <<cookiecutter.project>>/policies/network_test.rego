@@ -197,3 +197,15 @@ test_net003_host_network_is_silent if {
 	doc := samples.without_object(samples.without_object(samples.prod, "NetworkPolicy", "chat-dns"), "Job", "chat-preload")
 	denied(samples.pod_edited(doc, [{"op": "add", "path": ["hostNetwork"], "value": true}])) == set()
 }
+
+test_net001_a_part_without_policies_leaves_them_to_others if {
+	objects := [obj | some obj in samples.prod.objects; obj.kind != "NetworkPolicy"]
+	doc := object.union(samples.prod, {"objects": objects})
+	count(denied(doc)) > 0
+	denied(object.union(doc, {"partial": true})) == set()
+}
+
+test_net001_a_part_with_policies_is_judged if {
+	doc := object.union(samples.without_object(samples.prod, "NetworkPolicy", "chat-default-deny"), {"partial": true})
+	denied(doc) == denied(samples.without_object(samples.prod, "NetworkPolicy", "chat-default-deny"))
+}

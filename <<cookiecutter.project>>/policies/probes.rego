@@ -201,9 +201,18 @@ deny contains result if {
 deny contains result if {
 	some server in vllm.servers
 	vllm.number(server, "shutdown-timeout", 0) <= 0
+	not lacks_timeout(server)
 	spot := timeout_spot(server)
 	msg := sprintf("container %v stops with shutdown-timeout %v, wanted more than 0", [quoted(server), spot.words])
 	result := results.finding("PRB004", spot.object, spot.path, msg)
+}
+
+# Releases that do not know --shutdown-timeout yet.
+lacks_timeout(server) if {
+	not server.flags["shutdown-timeout"]
+	found := regex.find_all_string_submatch_n(`/vllm-openai[^:@]*:v0\.(\d+)\.`, server.container.image, 1)
+	count(found) > 0
+	to_number(found[0][1]) < catalogue.thresholds.shutdown_timeout_since_minor
 }
 
 timeout_spot(server) := {"object": flag.object, "path": flag.path, "words": sprintf("%v", [flag.value])} if {

@@ -163,3 +163,10 @@ test_prb004_sleep_commands if {
 test_prb004_silent_on_a_program_of_unknown_length if {
 	found(testing.server(grace(61), {"lifecycle": {"preStop": {"exec": {"command": ["/drain"]}}}})) == set()
 }
+
+test_prb004_silent_on_releases_without_the_flag if {
+	fields := {"args": ["--config=/etc/vllm/serve.yaml", "--port=8000"]}
+	found(testing.server(testing.prod, object.union(fields, {"image": "docker.io/vllm/vllm-openai:v0.17.1"}))) == set()
+	count(found(testing.server(testing.prod, object.union(fields, {"image": "docker.io/vllm/vllm-openai:v0.18.0"})))) == 1
+	count(found(testing.server(testing.prod, object.union(fields, {"image": "docker.io/example/vllm:v0.17.1"})))) == 1
+}

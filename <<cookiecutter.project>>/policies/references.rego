@@ -2,6 +2,7 @@
 package lockgate.references
 
 import data.lockgate.lib.catalogue
+import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
@@ -22,6 +23,7 @@ import rego.v1
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Correct the name, add the object to the environment, or set `optional` true where the pod can do without.
 deny contains result if {
+	not environment.partial
 	some reference in refs.wanted
 	not exists(reference)
 	result := results.finding_at("REF001", reference.ref, reference.path, sprintf("wants a %v '%v', found none in the environment", [
@@ -102,6 +104,7 @@ deny contains result if {
 
 deny contains result if {
 	some service in selecting
+	not environment.partial
 	count(moving_labels(service.selector)) == 0
 	count(service.pods) == 0
 	found := results.finding_at("REF002", service.ref, ["spec", "selector"], sprintf("the selector wants a pod template with its labels, found none with %v", [labels_text(service.selector)]))
@@ -119,9 +122,10 @@ deny contains result if {
 	target := object.get(port, "targetPort", port.port)
 	offered := container_ports(service.pods)
 	count(offered) > 0
+	is_known(port, service.pods)
 	not resolves(target, offered)
 	result := results.finding_at("REF002", service.ref, ["spec", "ports", index, target_field(port)], sprintf("the target port wants a port of the selected pods (%v), found '%v'", [
-		concat(", ", [sprintf("%v %v", [object.get(entry, "name", ""), entry.containerPort]) | some entry in offered]),
+		concat(", ", [trim_space(sprintf("%v %v", [object.get(entry, "name", ""), entry.containerPort])) | some entry in offered]),
 		target,
 	]))
 }
@@ -131,7 +135,7 @@ selecting := [{
 	"ref": objects.ref(obj),
 	"selector": selector,
 	"ports": object.get(obj, ["spec", "ports"], []),
-	"pods": refs.selected(objects.namespace(obj), {"matchLabels": selector}),
+	"pods": refs.selected(objects.namespace(obj), {"matchLabels": of_templates(selector)}),
 } |
 	some obj in objects.of_kind("Service")
 	object.get(obj, ["spec", "type"], "ClusterIP") != "ExternalName"
@@ -139,6 +143,12 @@ selecting := [{
 	count(selector) > 0
 	count([value | some value in selector; not is_string(value)]) == 0
 ]
+
+# Without the labels that controllers put on the pods they make.
+of_templates(selector) := {label: value |
+	some label, value in selector
+	not strings.any_prefix_match(label, catalogue.selectors.added_by_controllers)
+}
 
 moving_labels(selector) := [label |
 	some label in catalogue.selectors.moving_labels
@@ -151,6 +161,18 @@ container_ports(chosen) := [port |
 	some container in workloads.pod_containers(workloads.all[pod.index].pod)
 	some port in container.ports
 ]
+
+# A container may listen on a number that it does not list. Who gives a name, or no target, means a listed
+# port; an engine's ports are known.
+is_known(port, _) if is_string(port.targetPort)
+
+is_known(port, _) if not port.targetPort
+
+is_known(port, chosen) if {
+	is_number(port.targetPort)
+	some pod in chosen
+	vllm.server_paths[workloads.all[pod.index].id]
+}
 
 resolves(target, offered) if {
 	some port in offered

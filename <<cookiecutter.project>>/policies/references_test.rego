@@ -144,3 +144,51 @@ test_ref002_services_without_a_selector_are_silent if {
 	denied(service_edited([{"op": "remove", "path": ["spec", "selector"]}])) == set()
 	denied(service_edited([{"op": "replace", "path": ["spec", "selector"], "value": {"app": "x"}}, {"op": "replace", "path": ["spec", "type"], "value": "ExternalName"}])) == set()
 }
+
+partly(doc) := object.union(doc, {"partial": true})
+
+test_ref001_what_a_part_leaves_out_may_be_there if {
+	denied(partly(samples.without_object(samples.prod, "PersistentVolumeClaim", "chat-models"))) == set()
+	denied(partly(samples.without_object(samples.prod, "ConfigMap", "chat-serve"))) == set()
+}
+
+test_ref001_a_key_is_judged_in_a_part_too if {
+	doc := samples.edited(samples.prod, "ConfigMap", "chat-serve", [{"op": "replace", "path": ["data"], "value": {"other.yaml": ""}}])
+	{result.id | some result in denied(partly(doc))} == {"REF001"}
+}
+
+test_ref002_pods_of_a_part_may_be_elsewhere if {
+	doc := service_edited([{"op": "replace", "path": ["spec", "selector"], "value": {"app": "x"}}])
+	count(denied(doc)) == 1
+	denied(partly(doc)) == set()
+}
+
+test_ref002_labels_of_controllers_are_on_no_template if {
+	added(label) == set()
+	added("job-name") == set()
+	added("leaderworkerset.sigs.k8s.io/name") == set()
+	count(added("leaderworkerset")) == 1
+}
+
+label := "batch.kubernetes.io/job-name"
+
+added(name) := denied(service_edited([{"op": "add", "path": ["spec", "selector", name], "value": "chat"}]))
+
+test_ref002_a_number_that_no_container_lists_may_be_listened_on if {
+	web := {
+		"apiVersion": "apps/v1",
+		"kind": "Deployment",
+		"metadata": {"name": "web", "namespace": "n"},
+		"spec": {"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "example.com/web:1", "ports": [{"containerPort": 9443}]}]}}},
+	}
+	denied({"environment": "prod", "objects": [web, service(8443)]}) == set()
+	msg := "the target port wants a port of the selected pods (9443), found 'metrics'"
+	denied({"environment": "prod", "objects": [web, service("metrics")]}) == {samples.result("REF002", samples.ref("v1", "Service", "web", "n"), ["spec", "ports", 0, "targetPort"], msg)}
+}
+
+service(port) := {
+	"apiVersion": "v1",
+	"kind": "Service",
+	"metadata": {"name": "web", "namespace": "n"},
+	"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": port}]},
+}

@@ -21,7 +21,11 @@ on_gpu(workload) if vllm.server_paths[workload.id]
 other_pods := [workload |
 	some workload in workloads.all
 	not on_gpu(workload)
+	not on_each_node(workload)
 ]
+
+# Agents of nodes (exporters, drivers, device plugins) belong on GPU nodes and on tainted ones.
+on_each_node(workload) if workload.object.kind == "DaemonSet"
 
 pool_taints := [taint |
 	some taint in environment.pool.taints
@@ -171,6 +175,7 @@ effect_words(t) := "" if not t.effect
 #     Name the key (and effect) of the taint that the pod must tolerate.
 deny contains result if {
 	some workload in workloads.all
+	not on_each_node(workload)
 	some i, toleration in workload.pod.tolerations
 	for_all(toleration)
 	msg := "a toleration with operator Exists has no key and fits every taint, wanted a key"

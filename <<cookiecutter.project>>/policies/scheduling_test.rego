@@ -159,3 +159,17 @@ test_sch004_silent_on_other_choices if {
 test_sch004_silent_on_a_server_that_lost_its_gpu_limit if {
 	found(testing.server(testing.prod, {"resources": {"limits": {}}})) == set()
 }
+
+test_sch_agents_of_nodes_run_everywhere if {
+	agent := {
+		"apiVersion": "apps/v1",
+		"kind": "DaemonSet",
+		"metadata": {"name": "exporter", "namespace": "chat-prod"},
+		"spec": {"template": {"spec": {
+			"nodeSelector": {"nvidia.com/gpu.present": "true"},
+			"tolerations": [{"operator": "Exists"}, {"key": "nvidia.com/gpu", "operator": "Exists"}],
+			"containers": [{"name": "exporter", "image": "example.com/exporter:1"}],
+		}}},
+	}
+	found(testing.document("prod", [agent])) == set()
+}

@@ -41,6 +41,12 @@ encrypted(secret, value) if {
 
 encrypted(_, "")
 
+# What another program fills in (${TOKEN}, $TOKEN, <token>, {{token}}) is no secret yet.
+encrypted(_, value) if {
+	is_string(value)
+	regex.match(`^(\$\{[^}]+\}|\$\w+|\$\(\w+\)|<[^<>]+>|\{\{.*\}\})$`, value)
+}
+
 encrypted(_, null)
 
 # A Secret that a secretGenerator made is KEY002's.

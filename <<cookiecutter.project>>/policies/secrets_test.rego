@@ -173,3 +173,17 @@ test_key005_hub_token_in_a_server_that_asks_the_hub_is_silent if {
 	online := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "1"]}])
 	denied(samples.with_variable(online, hub_token)) == set()
 }
+
+test_key001_what_is_filled_in_later_is_no_secret if {
+	filled("${HF_TOKEN}") == set()
+	filled("$HF_TOKEN") == set()
+	filled("<your token>") == set()
+	filled("{{HF_TOKEN}}") == set()
+	count(filled("token")) == 1
+	count(filled("a<b>")) == 1
+}
+
+filled(value) := {result | some result in denied(doc); result.id == "KEY001"} if {
+	secret := {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hf"}, "stringData": {"token": value}}
+	doc := {"environment": "prod", "objects": [secret]}
+}

@@ -119,3 +119,9 @@ test_pvc002_claim_that_nobody_mounts_is_silent if {
 	other := samples.object_of("v1", "PersistentVolumeClaim", "spare", "chat-prod", {"spec": {"accessModes": ["ReadWriteOnce"]}})
 	denied(samples.with_objects(samples.prod, [other])) == set()
 }
+
+test_pvc002_a_part_may_have_its_writer_elsewhere if {
+	doc := samples.without_object(samples.prod, "Job", "chat-preload")
+	count(denied(doc)) > 0
+	denied(object.union(doc, {"partial": true})) == set()
+}

@@ -33,7 +33,7 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _NOT_ENTERED = {".git", ".nox", ".terraform", ".tox", ".venv", "__pycache__", "node_modules", "venv"}
 _SOURCE = re.compile(r"# Source: (\S.*)")
 _SEPARATOR = re.compile(r"---\s*(?:#.*)?$")
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|<<[^:]|\[%")
+_TEMPLATE = re.compile(r"\{\{|\{%|%\{|<%|<<[^:]|\[%")
 _NO_CLUSTER = re.compile(
     # Files with apiVersion and kind that programs read at their own start.
     r"(kustomize\.config\.k8s\.io|kind\.x-k8s\.io|kubeadm\.k8s\.io|kubelet\.config\.k8s\.io|kubescheduler\.config\.k8s\.io"
@@ -53,7 +53,8 @@ TEMPLATE = "templates, to be filled in before they are YAML"
 CRD = "files of CustomResourceDefinitions"
 OTHER = "files without a Kubernetes object"
 CLIENT = "files that programs read and no cluster"
-TWICE = "objects that stand a second time, of which only the first was judged"
+TWICE = "objects that stand a second time, of which the first was judged: check the other file by itself"
+PATCH = "files of patches, to be checked with their kustomization"
 UNREADABLE = "files that cannot be read"
 """Reasons to leave something out."""
 
@@ -190,6 +191,8 @@ def _add(found: Manifests, node: Node) -> Iterator[str]:
         yield CLIENT
     elif kind == "CustomResourceDefinition":
         yield CRD
+    elif node.get("$patch") is not None:
+        yield PATCH
     else:
         yield ""
         _add_object(found, node)

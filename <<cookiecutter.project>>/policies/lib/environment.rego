@@ -29,5 +29,9 @@ level := settings.level
 
 level := name if not settings.level
 
+# Is what stands in the document a part of what runs? Manifests that no lockgate.yaml calls an environment
+# may leave out what others apply: what is not there may be in the cluster.
+partial if input.partial == true
+
 # The pool of GPU nodes that the environment runs on; undefined when it names none.
 pool := data.pools[settings.pool]

@@ -5,8 +5,11 @@ import data.lockgate.lib.catalogue
 import data.lockgate.lib.security
 import rego.v1
 
-# A model given as a directory of the container.
+# A model given as a directory of the container, or by the address of a bucket: no repository of the hub, which
+# alone has revisions.
 local_model(engine) if startswith(engine.flags.model.value, "/")
+
+local_model(engine) if contains(engine.flags.model.value, "://")
 
 # Do the weights lie on a claim: the model's directory, the download directory or the hub's cache?
 weights_from_claim(engine) if {

@@ -27,7 +27,25 @@ contents(entry) := [entry.contents] if is_object(entry.contents)
 of_kind(kind) := [obj |
 	some obj in all
 	obj.kind == kind
+	not of_another_group(obj)
 ]
+
+# Knative and others have a Service of their own: a kind of the core group has no group in its apiVersion.
+of_another_group(obj) if {
+	obj.kind in core_kinds
+	contains(obj.apiVersion, "/")
+}
+
+core_kinds := {
+	"ConfigMap",
+	"Namespace",
+	"PersistentVolumeClaim",
+	"Pod",
+	"ResourceQuota",
+	"Secret",
+	"Service",
+	"ServiceAccount",
+}
 
 # What a result says about an object: four strings, whatever the object says.
 ref(obj) := {

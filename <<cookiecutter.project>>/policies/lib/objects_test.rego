@@ -40,3 +40,9 @@ test_group if {
 	objects.group("apps/v1") == "apps"
 	objects.group("v1") == ""
 }
+
+test_a_service_of_another_group_is_no_service if {
+	knative := {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "a"}}
+	plain := {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "b"}}
+	objects.of_kind("Service") == [plain] with input as {"objects": [knative, plain]}
+}

@@ -26,7 +26,7 @@ test_shapes if {
 }
 
 test_pod_and_predictor if {
-	bare := obj_of("Pod", pod)
+	bare := object.union(obj_of("Pod", pod), {"apiVersion": "v1"})
 	of([bare]) == [{"id": "Pod/n/a/spec", "object": bare, "pod": pod, "metadata": bare.metadata, "path": ["spec"]}]
 	service := obj_of("InferenceService", {"predictor": pod})
 	of([service])[0].metadata == {}

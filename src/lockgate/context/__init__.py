@@ -66,6 +66,7 @@ def gather(
         "schema": schema.facts(repository.root, settings.versions.kubernetes, settings.schemas, rendering.objects),
         "sources": files.facts(name),
         **from_objects(rendering.objects, known),
+        **({"partial": True} if repository.foreign else {}),
         **delivery.of_environment(name, settings.environments[name].namespace),
     }
 

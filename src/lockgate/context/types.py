@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _QUANTITY = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 _GO_ONLY = re.compile(r"\[\[:|\\[pPQzC]")
-_PLACEHOLDER = re.compile(r"\$\{|\$\(|\{\{|<[^<>]+>|ENC\[")
+_PLACEHOLDER = re.compile(r"\$\{|\$\(|\$[A-Za-z_]{2}|\{\{|<[^<>]+>|ENC\[|^[A-Z][A-Z0-9]*_[A-Z0-9_]+$")
 """What another program fills in before the object is applied; its value is not known."""
 
 

@@ -7,7 +7,6 @@ replaced and what removed a field, so that a path in a rendered object leads to 
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -138,8 +137,8 @@ class Trace:
 
 
 def _beside(first: Node, again: Node) -> bool:
-    """Whether two files lie in one folder: what is applied together; in another one it may be a choice."""
-    return posixpath.dirname(first.file) == posixpath.dirname(again.file)
+    """Whether one file holds both, and they are applied together; several files may be a choice."""
+    return first.file == again.file
 
 
 def _again(first: Node, again: Node) -> Json:
