@@ -38,6 +38,7 @@ _KNOWN_SHAPES = (
     ("spec", "jobTargetRef", "template", "spec"),
     ("spec", "leaderWorkerTemplate", "leaderTemplate", "spec"),
     ("spec", "leaderWorkerTemplate", "workerTemplate", "spec"),
+    ("spec", "metrics", "provider", "job", "spec", "template", "spec"),
     ("spec", "predictor"),
 )
 # Kinds whose pods have no list of containers in the object: a controller writes it.

@@ -13,6 +13,7 @@ from edits import (
     release,
     repository,
     security,
+    serving,
 )
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
@@ -28,6 +29,7 @@ FAULTS: tuple[Edit, ...] = (
     *release.FAULTS,
     *repository.FAULTS,
     *security.FAULTS,
+    *serving.FAULTS,
 )
 
 SILENT: tuple[Edit, ...] = (
@@ -37,6 +39,7 @@ SILENT: tuple[Edit, ...] = (
     *delivery.SILENT,
     *memory.SILENT,
     *metrics.SILENT,
+    *serving.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

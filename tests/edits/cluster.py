@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, ROLLOUT, SECRETS, SERVICE, SETTINGS, UPPER, Edit, overlay
+from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, ROLLOUT, SERVICE, SETTINGS, UPPER, Edit, overlay
 
 FAULTS: tuple[Edit, ...] = (
     # Network
@@ -26,7 +26,7 @@ FAULTS: tuple[Edit, ...] = (
     # References
     Edit("config-map-missing", DEPLOYMENT, "            name: qwen-chat-serve\n", "            name: qwen-chat-server\n", "REF001", "qwen-chat-server"),
     Edit("claim-missing", DEPLOYMENT, "claimName: qwen-chat-models", "claimName: qwen-chat-model", "REF001", "claimName"),
-    Edit("secret-key-missing", SECRETS, "secretKey: api-key", "secretKey: apikey", "REF001", "key: api-key", at=DEPLOYMENT),
+    Edit("secret-key-missing", DEPLOYMENT, "key: api-key", "key: apikey", "REF001", "key: apikey"),
     Edit("account-missing", PRELOAD, "serviceAccountName: qwen-chat", "serviceAccountName: preload", "REF001", "serviceAccountName"),
     Edit("service-selects-nothing", SERVICE, "    app.kubernetes.io/component: server\n  ports", "    app.kubernetes.io/component: serving\n  ports", "REF002", "selector:"),
     Edit("target-port-missing", SERVICE, "targetPort: http", "targetPort: web", "REF002", "targetPort"),

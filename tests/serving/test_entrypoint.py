@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from serving.faults import ENTRYPOINT as FAULTS
+from serving.faults import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENTRYPOINT = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "entrypoint.py"
 FAKE = """#!{python}
 import json, os, signal, sys
-if "--wait" in sys.argv:
-    signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b"drained\\n"), os._exit(7)))
-    print(os.getpid(), flush=True)
-    signal.pause()
 names = ("VLLM_", "HF_", "PORT")
 kept = {{key: value for key, value in os.environ.items() if key.startswith(names)}}
 print(json.dumps({{"argv": sys.argv[1:], "environment": kept}}))
@@ -41,8 +47,12 @@ def config(tmp_path: Path) -> str:
 
 
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run(ENTRYPOINT, *arguments, PREFLIGHT="off", **environment)
+
+
+def run(program: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ENTRYPOINT), *arguments],
+        [sys.executable, str(program), *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -108,63 +118,10 @@ def test_a_port_for_the_engine_stays(path: str) -> None:
     assert json.loads(done.stdout)["environment"] == {"VLLM_PORT": "9100"}
 
 
-@pytest.mark.parametrize(
-    ("environment", "arguments", "message"),
-    [
-        ({}, [], "MODEL_NAME must be set when there is no --config"),
-        (
-            {"MODEL_NAME": "qwen"},
-            [],
-            "MODEL_NAME must be organisation/name or an absolute path, found 'qwen'",
-        ),
-        (
-            {"MODEL_NAME": "--help"},
-            [],
-            "MODEL_NAME must be organisation/name or an absolute path, found '--help'",
-        ),
-        (
-            {"MODEL_NAME": "a/b", "PORT": "tcp://10.0.0.1:80"},
-            [],
-            "PORT must be a number from 1 to 65535, found 'tcp://10.0.0.1:80'",
-        ),
-        ({"MODEL_NAME": "a/b", "PORT": "0"}, [], "PORT must be a number from 1 to 65535, found '0'"),
-        (
-            {"MODEL_NAME": "a/b", "PORT": "65536"},
-            [],
-            "PORT must be a number from 1 to 65535, found '65536'",
-        ),
-        ({"MODEL_NAME": "a/b", "PORT": ""}, [], "PORT must be a number from 1 to 65535, found ''"),
-        (
-            {"MODEL_NAME": "a/b", "TP_SIZE": "0"},
-            [],
-            "TP_SIZE must be a number of GPUs, 1 or more, found '0'",
-        ),
-        (
-            {"MODEL_NAME": "a/b", "TP_SIZE": "two"},
-            [],
-            "TP_SIZE must be a number of GPUs, 1 or more, found 'two'",
-        ),
-        (
-            {},
-            ["--config=/nowhere/serve.yaml"],
-            "--config '/nowhere/serve.yaml' cannot be read: is the ConfigMap mounted there?",
-        ),
-        ({}, ["--config=/etc/serve.toml"], "--config must name a .yaml file, found '/etc/serve.toml'"),
-        ({}, ["--config"], "--config must name a .yaml file, found '-'"),
-    ],
-)
-def test_a_bad_value_is_refused_with_64(
-    path: str, environment: dict[str, str], arguments: list[str], message: str
-) -> None:
-    done = start(*arguments, PATH=path, **environment)
-    assert (done.returncode, done.stdout) == (64, "")
-    assert done.stderr == f"entrypoint: {message}\n"
-
-
 def test_all_bad_values_are_told_at_once(path: str) -> None:
-    done = start(PATH=path, PORT="x", TP_SIZE="x")
+    done = run(ENTRYPOINT, PATH=path, PORT="x", TP_SIZE="x", PREFLIGHT="x")
     assert done.returncode == 64
-    assert len(done.stderr.splitlines()) == 3
+    assert len(done.stderr.splitlines()) == 4
 
 
 @pytest.mark.parametrize("port", ["1", "65535"])
@@ -172,22 +129,123 @@ def test_the_bounds_of_a_port_are_accepted(path: str, port: str) -> None:
     assert f"--port={port}" in argv(start(PATH=path, MODEL_NAME="a/b", PORT=port))
 
 
-def test_without_vllm_it_says_so(tmp_path: Path) -> None:
-    done = start(PATH=str(tmp_path), MODEL_NAME="a/b")
-    assert done.returncode == 127
-    assert f"entrypoint: no vllm in PATH={tmp_path}" in done.stderr
+def test_the_words_of_the_manifest_may_stand_first(path: str, config: str) -> None:
+    done = start("vllm", "serve", "--config", config, "--shutdown-timeout=60", PATH=path)
+    assert argv(done) == ["serve", "--config", config, "--shutdown-timeout=60"]
 
 
-def test_it_becomes_the_server_so_that_signals_reach_it(path: str) -> None:
+def test_help_is_its_own(path: str) -> None:
+    done = start("--help", PATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Start `vllm serve` from three variables")
+
+
+PREFLIGHT = """
+import json, os, signal, sys, time
+print("preflight: FAIL", json.dumps(sys.argv[1:]), os.environ.get("VLLM_PORT"), flush=True)
+if {code} < 0:
+    os.kill(os.getpid(), -{code})
+time.sleep({seconds})
+sys.exit({code})
+"""
+
+
+def beside(folder: Path, code: int, seconds: float = 0) -> Path:
+    """A copy of the entrypoint with another preflight beside it."""
+    (folder / "preflight.py").write_text(PREFLIGHT.format(code=code, seconds=seconds))
+    return Path(shutil.copy(ENTRYPOINT, folder))
+
+
+def test_preflight_is_told_what_the_server_is_told(path: str, config: str, tmp_path: Path) -> None:
+    program = beside(tmp_path, 0)
+    done = run(
+        program,
+        *("vllm", "serve", "--config", config, "--dtype=half"),
+        PATH=path,
+        TP_SIZE="2",
+        VLLM_PORT="tcp://10.0.0.1:80",
+        PREFLIGHT="on",
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    words = ["--config", config, "--tensor-parallel-size=2", "--dtype=half"]
+    assert first == f"preflight: FAIL {json.dumps(words)} None"
+    assert json.loads(second)["argv"] == ["serve", *words]
+
+
+@pytest.mark.parametrize("row", FAULTS, ids=lambda row: row.fault)
+def test_each_fault_ends_as_the_table_says(row: Row, path: str, tmp_path: Path) -> None:
+    scene: Callable[..., subprocess.CompletedProcess[str]] = globals()[f"scene_{row.scene}"]
+    done = scene(path, tmp_path, **row.given)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == row.code, text
+    assert row.message in text
+    assert "Traceback" not in text
+    if row.code == 64:
+        assert (done.stdout, done.stderr) == ("", f"entrypoint: {row.message}\n")
+
+
+def scene_start(
+    path: str, _folder: Path, variables: dict[str, str] | None = None, arguments: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return run(ENTRYPOINT, *(arguments or []), **{"PATH": path, "PREFLIGHT": "off", **(variables or {})})
+
+
+def scene_preflight(path: str, folder: Path, mode: str, code: int) -> subprocess.CompletedProcess[str]:
+    done = run(beside(folder, code), PATH=path, MODEL_NAME="a/b", PREFLIGHT=mode)
+    assert ('"argv"' in done.stdout) is (mode == "warn")
+    return done
+
+
+def scene_sigterm_in_preflight(path: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    program = beside(folder, 0, seconds=60)
+    command = [sys.executable, str(program)]
     with subprocess.Popen(
-        [sys.executable, str(ENTRYPOINT), "--wait"],
-        env={"PATH": path, "MODEL_NAME": "a/b"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+        command, env={"PATH": path, "MODEL_NAME": "a/b"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert int(process.stdout.readline()) == process.pid
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.stdout.read() == "drained\n"
-    assert process.returncode == 7
+        process.stdout.readline()
+        process.terminate()
+        said = process.communicate(timeout=20)
+    return subprocess.CompletedProcess(command, process.returncode, *said)
+
+
+def scene_no_vllm(_path: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return start(PATH=str(folder), MODEL_NAME="a/b")
+
+
+def scene_sigterm_in_stream(_path: str, folder: Path, timeout: int = 60) -> subprocess.CompletedProcess[str]:
+    """The server is the process that was started: its SIGTERM is ours."""
+    program = folder / "stream" / "vllm"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("fake_vllm.py")} "$@"\n')
+    program.chmod(0o755)
+    command = [sys.executable, str(ENTRYPOINT), "vllm", "serve", "--port=0", f"--shutdown-timeout={timeout}"]
+    environment = {"PATH": f"{program.parent}:/usr/bin:/bin", "MODEL_NAME": "a/b", "PREFLIGHT": "off"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        assert said["pid"] == process.pid
+        text = streamed(said["port"], lambda: os.kill(process.pid, signal.SIGTERM))
+        process.wait(timeout=20)
+    return subprocess.CompletedProcess(command, process.returncode, text, "")
+
+
+def streamed(port: int, between: Callable[[], None]) -> str:
+    """What a client gets of a stream while something happens after its first piece."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/chat/completions", '{"stream": true}')
+        with connection.getresponse() as answer:
+            text = answer.readline().decode()
+            between()
+            started = time.monotonic()
+            try:
+                text += answer.read().decode()
+            except (http.client.IncompleteRead, ConnectionError):
+                return "broken off"
+    # A stream of twenty pieces takes two seconds: it was let go on.
+    assert time.monotonic() - started > 1
+    return text

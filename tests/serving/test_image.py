@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# Beside the interpreter: its package carries the program.
+HADOLINT = str(Path(sys.executable).with_name("hadolint"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,38 @@ def test_the_base_image_needs_a_digest(instructions: list[tuple[str, str]]) -> N
         "VLLM_IMAGE=docker.io/vllm/vllm-openai",
         "VLLM_TAG=v0.32.0",
         "VLLM_DIGEST",
+        # Said again below FROM, for the labels: a build forgets them there.
+        "VLLM_IMAGE",
+        "VLLM_TAG",
+        "VLLM_DIGEST",
     ]
+
+
+def test_the_labels_name_the_base_and_the_source(instructions: list[tuple[str, str]]) -> None:
+    words = [word for rest in of_kind(instructions, "LABEL") for word in shlex.split(rest)]
+    labels = dict(word.removeprefix("org.opencontainers.image.").split("=", 1) for word in words)
+    assert labels == {
+        "title": "qwen-chat",
+        "source": "https://git.example.com/ml-platform/qwen-chat",
+        "vendor": "ml-platform",
+        "version": "${VLLM_TAG}",
+        "base.name": "${VLLM_IMAGE}:${VLLM_TAG}",
+        "base.digest": "${VLLM_DIGEST}",
+    }
+
+
+def test_hadolint_has_nothing_to_say(pristine: Path) -> None:
+    done = subprocess.run(
+        [HADOLINT, "--failure-threshold=style", str(pristine / "serving" / "Dockerfile")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    wrong = subprocess.run(
+        [HADOLINT, "-"], input="FROM vllm\nRUN sudo ls\n", capture_output=True, text=True, check=False
+    )
+    assert "DL3006" in wrong.stdout
 
 
 def test_it_runs_as_the_numeric_user_of_the_pod(instructions: list[tuple[str, str]], pristine: Path) -> None:

@@ -1,107 +1,28 @@
-"""The preload program against a small hub on loopback, through the real hub client."""
+"""The preload program against a hub on loopback, through the real hub client."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from serving.faults import PRELOAD, Row
+from serving.hub import FILES, MODEL, REVISION, TOKEN, WANTED, WEIGHTS, Fault, Hub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-PRELOAD = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "preload.py"
-MODEL = "lockgate/tiny"
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-TOKEN = "hf_" + "x" * 34
-FILES = {
-    "config.json": b'{"model_type": "llama"}',
-    "model.safetensors": bytes(range(256)) * 64,
-    "tokenizer.json": b"{}",
-    "modeling_tiny.py": b"raise SystemExit('code of a model repository was run')",
-    "README.md": b"# tiny",
-}
-
-
-class Hub(ThreadingHTTPServer):
-    """One repository at one commit; remembers who asked for what."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.files = dict(FILES)
-        self.token = ""
-        self.asked: list[str] = []
-        self.fetched: list[str] = []
-        self.tokens: set[str] = set()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Answers(BaseHTTPRequestHandler):
-    """The three routes that the hub client needs to fetch a snapshot."""
-
-    server: Hub
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.answer()
-
-    def do_HEAD(self) -> None:
-        self.answer()
-
-    def answer(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.asked.append(path)
-        sent = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.server.tokens.add(sent)
-        if self.server.token and sent != self.server.token:
-            self.send(b'{"error": "Access is restricted"}', 401, {"X-Error-Code": "GatedRepo"})
-        elif path == f"/api/models/{MODEL}/revision/{REVISION}":
-            siblings = [{"rfilename": name} for name in self.server.files]
-            self.send(json.dumps({"id": MODEL, "sha": REVISION, "siblings": siblings}).encode())
-        elif path == f"/api/models/{MODEL}/tree/{REVISION}":
-            self.send(json.dumps([entry(*item) for item in self.server.files.items()]).encode())
-        elif path.startswith(f"/{MODEL}/resolve/{REVISION}/"):
-            name = path.rpartition("/")[2]
-            if self.command == "GET":
-                self.server.fetched.append(name)
-            content = self.server.files[name]
-            etag = hashlib.sha256(content).hexdigest()
-            self.send(content, 200, {"ETag": f'"{etag}"', "X-Repo-Commit": REVISION})
-        else:
-            self.send(b'{"error": "not found"}', 404, {"X-Error-Code": "RepoNotFound"})
-
-    def send(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def entry(name: str, content: bytes) -> dict[str, object]:
-    return {
-        "type": "file",
-        "path": name,
-        "size": len(content),
-        "oid": hashlib.sha256(content).hexdigest(),
-    }
+PROGRAM = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "preload.py"
+SNAPSHOT = Path("models--lockgate--tiny", "snapshots", REVISION)
+MARKER = Path(".preload", f"lockgate--tiny@{REVISION}.json")
 
 
 @pytest.fixture
@@ -127,41 +48,80 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def preload(config: Path, hub: Hub | None, cache: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+def command(config: Path, *options: str) -> list[str]:
+    waits = ["--progress-seconds=0.2", "--quiet-seconds=0.5"]
+    return [sys.executable, str(PROGRAM), f"--config={config}", *waits, *options]
+
+
+def environment(hub: Hub | None, cache: Path, **extra: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(cache.parent),
+        "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+        "HF_HUB_ETAG_TIMEOUT": "1",
+        **extra,
+    }
+
+
+def preload(
+    config: Path, hub: Hub | None, cache: Path, *options: str, **extra: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(PRELOAD), f"--config={config}"],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(cache.parent),
-            "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
-            "HF_HUB_CACHE": str(cache),
-            "HF_HUB_DISABLE_XET": "1",
-            **extra,
-        },
+        command(config, *options),
+        env=environment(hub, cache, **extra),
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
+
+
+def begun(config: Path, hub: Hub, cache: Path, *options: str) -> subprocess.Popen[str]:
+    """A run that goes on beside the test."""
+    return subprocess.Popen(
+        command(config, *options),
+        env=environment(hub, cache),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def parts(cache: Path) -> list[Path]:
+    return list(cache.glob("models--*/blobs/*.incomplete"))
+
+
+def is_whole(cache: Path) -> bool:
+    """Whether all that is wanted lies there as it should, and nothing else."""
+    snapshot = cache / SNAPSHOT
+    found = {str(path.relative_to(snapshot)): path.read_bytes() for path in snapshot.rglob("*") if path.is_file()}
+    return found == {name: FILES[name] for name in WANTED} and parts(cache) == []
+
+
+def marked(cache: Path) -> bool:
+    return (cache / MARKER).exists()
 
 
 def test_it_fetches_the_pinned_commit_and_no_code(hub: Hub, config: Path, cache: Path) -> None:
     done = preload(config, hub, cache)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == f"preload: {MODEL}@{REVISION} is whole"
-    snapshot = cache / "models--lockgate--tiny" / "snapshots" / REVISION
-    names = sorted(path.name for path in snapshot.iterdir())
-    assert names == ["config.json", "model.safetensors", "tokenizer.json"]
-    assert (snapshot / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"preload: fetching {MODEL}@{REVISION} into {cache}"
+    assert re.fullmatch(rf"preload: 4 of 4 files to fetch, 0.0 MiB; .* free in {cache}", lines[1])
+    assert lines[-1] == f"preload: {MODEL}@{REVISION} is whole"
+    assert is_whole(cache)
 
 
-def test_the_marker_lists_each_file_with_its_size(hub: Hub, config: Path, cache: Path) -> None:
+def test_the_marker_lists_each_file_with_its_size_and_hash(hub: Hub, config: Path, cache: Path) -> None:
     preload(config, hub, cache)
-    markers = list((cache / ".preload").iterdir())
-    assert [path.name for path in markers] == [f"lockgate--tiny@{REVISION}.json"]
-    marker = json.loads(markers[0].read_text())
-    assert marker["files"] == {
-        name: len(FILES[name]) for name in ("config.json", "model.safetensors", "tokenizer.json")
+    marker = json.loads((cache / MARKER).read_text())
+    assert marker["snapshot"] == str(SNAPSHOT)
+    assert marker["files"] == {name: len(FILES[name]) for name in WANTED}
+    assert {name: value.partition(":")[0] for name, value in marker["hashes"].items()} == {
+        name: "sha256" if name.endswith(".safetensors") else "sha1" for name in WANTED
     }
 
 
@@ -178,30 +138,22 @@ def test_a_second_run_needs_no_network(hub: Hub, config: Path, cache: Path) -> N
     assert preload(config, None, cache).returncode == 0
 
 
-def test_a_lost_file_is_fetched_again(hub: Hub, config: Path, cache: Path) -> None:
+def test_a_claim_that_is_mounted_elsewhere_is_whole_all_the_same(hub: Hub, config: Path, cache: Path) -> None:
     preload(config, hub, cache)
-    snapshot = cache / "models--lockgate--tiny" / "snapshots" / REVISION
-    weights = snapshot / "model.safetensors"
-    weights.resolve().unlink()
-    weights.unlink()
-    hub.fetched.clear()
-    assert preload(config, hub, cache).returncode == 0
-    assert hub.fetched == ["model.safetensors"]
-    assert weights.read_bytes() == FILES["model.safetensors"]
+    moved = cache.rename(cache.with_name("elsewhere"))
+    assert preload(config, None, moved).returncode == 0
 
 
-def test_a_broken_marker_is_written_anew(hub: Hub, config: Path, cache: Path) -> None:
-    preload(config, hub, cache)
-    marker = next((cache / ".preload").iterdir())
-    marker.write_text("[1, 2")
-    assert preload(config, hub, cache).returncode == 0
-    assert json.loads(marker.read_text())["files"]
+def test_files_can_be_left_out(hub: Hub, config: Path, cache: Path) -> None:
+    assert preload(config, hub, cache, "--skip", "*-00002-*", "--skip=tokenizer*").returncode == 0
+    assert sorted(json.loads((cache / MARKER).read_text())["files"]) == ["config.json", WEIGHTS]
 
 
-def test_the_token_comes_from_the_environment(hub: Hub, config: Path, cache: Path) -> None:
+def test_the_token_comes_from_the_environment_and_goes_to_the_hub_alone(hub: Hub, config: Path, cache: Path) -> None:
     hub.token = TOKEN
     done = preload(config, hub, cache, HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
+    assert (hub.tokens, hub.tokens_elsewhere) == ({TOKEN}, {""})
     assert TOKEN not in done.stdout + done.stderr
     written = b"".join(path.read_bytes() for path in cache.rglob("*") if path.is_file())
     assert TOKEN.encode() not in written
@@ -215,56 +167,208 @@ def test_a_token_file_in_the_home_is_not_used(hub: Hub, config: Path, cache: Pat
     assert hub.tokens == {""}
 
 
-def test_a_gated_model_without_token_fails_with_the_reason(hub: Hub, config: Path, cache: Path) -> None:
-    hub.token = TOKEN
+def test_the_log_tells_how_far_it_is(hub: Hub, config: Path, cache: Path) -> None:
+    hub.faults = [Fault("body", "slow")]
     done = preload(config, hub, cache)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"preload: {MODEL}@{REVISION}: GatedRepoError: ")
-    assert not (cache / ".preload").exists()
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"preload: 0.0 MiB of 0.0 MiB, [0-9.]+ MiB/s\n", done.stdout)
 
 
-def test_an_offline_client_fails_in_one_line_and_leaves_no_marker(hub: Hub, config: Path, cache: Path) -> None:
-    done = preload(config, hub, cache, HF_HUB_OFFLINE="1")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"preload: {MODEL}@{REVISION}: ")
-    assert hub.asked == []
-    assert not (cache / ".preload").exists()
-
-
-def test_a_repository_without_safetensors_fails(hub: Hub, config: Path, cache: Path) -> None:
-    del hub.files["model.safetensors"]
+def test_what_has_come_of_a_large_file_is_not_asked_for_again(hub: Hub, config: Path, cache: Path) -> None:
+    """The client keeps pieces of 10 MiB."""
+    hub.files[WEIGHTS] = os.urandom(24 * 2**20)
+    hub.faults = [Fault("body", "truncate", times=1)]
     done = preload(config, hub, cache)
-    assert done.returncode == 1
-    assert done.stderr == f"preload: {MODEL}@{REVISION} holds no *.safetensors\n"
-    assert not (cache / ".preload").exists()
+    assert done.returncode == 0, done.stderr
+    assert hub.ranges == [f"bytes={10 * 2**20}-"]
+    assert (cache / SNAPSHOT / WEIGHTS).read_bytes() == hub.files[WEIGHTS]
+    assert marked(cache)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            f"model: {MODEL}\nrevision: main\n",
-            "revision must be a commit of 40 hexadecimal digits, found 'main'",
-        ),
-        (
-            f"model: {MODEL}\n",
-            "revision must be a commit of 40 hexadecimal digits, found ''",
-        ),
-        (
-            f"revision: {json.dumps(REVISION)}\n",
-            "model must be organisation/name, found ''",
-        ),
-        ("- 1\n", "must be a mapping of flags to values"),
-        ("model: [\n", "cannot be read: "),
-    ],
-)
-def test_a_configuration_that_names_no_commit_is_refused_with_64(
-    config: Path, cache: Path, text: str, message: str
+@pytest.mark.parametrize("count", range(1, 12))
+def test_killed_at_any_request_it_marks_nothing_and_the_next_run_ends_it(
+    hub: Hub, config: Path, cache: Path, count: int
 ) -> None:
+    """Twelve requests make a snapshot; the program is killed while it waits for one of them."""
+    reached, release = threading.Event(), threading.Event()
+
+    def seen(number: int) -> None:
+        if number == count:
+            reached.set()
+            release.wait(20)
+
+    hub.seen = seen
+    with begun(config, hub, cache) as process:
+        assert reached.wait(60), process.communicate(timeout=5)
+        process.kill()
+        release.set()
+    assert process.returncode == -signal.SIGKILL
+    assert not marked(cache)
+    hub.seen = lambda _number: None
+    done = preload(config, hub, cache)
+    assert done.returncode == 0, done.stderr
+    assert is_whole(cache)
+    assert marked(cache)
+
+
+def test_whole_files_are_kept_after_a_kill(hub: Hub, config: Path, cache: Path) -> None:
+    hub.faults = [Fault("body", "slow")]
+    with begun(config, hub, cache) as process:
+        deadline = time.monotonic() + 60
+        others = [cache / SNAPSHOT / name for name in WANTED if name != WEIGHTS]
+        while not (parts(cache) and all(path.exists() for path in others)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    assert len(parts(cache)) == 1
+    hub.faults.clear()
+    hub.fetched.clear()
+    done = preload(config, hub, cache)
+    assert done.returncode == 0, done.stderr
+    assert "preload: removed the parts of 1 files that a killed run left\n" in done.stdout
+    assert hub.fetched == [WEIGHTS]
+    assert is_whole(cache)
+
+
+def test_two_at_once_fetch_it_once(hub: Hub, config: Path, cache: Path) -> None:
+    hub.faults = [Fault("body", "slow")]
+    with begun(config, hub, cache) as first:
+        assert hub.began.wait(60)
+        done = preload(config, hub, cache)
+        said = first.communicate(timeout=60)
+    assert (first.returncode, done.returncode) == (0, 0), said
+    assert "preload: another run fills the cache: waiting for it\n" in done.stdout
+    assert done.stdout.endswith(" already\n")
+    assert sorted(hub.fetched) == sorted(WANTED)
+    assert is_whole(cache)
+
+
+def test_two_at_once_without_a_lock_leave_it_whole(hub: Hub, config: Path, cache: Path) -> None:
+    """As on a file system whose locks mean nothing: neither waits for the other."""
+    hub.faults = [Fault("body", "slow")]
+    with begun(config, hub, cache) as first:
+        assert hub.began.wait(60)
+        done = preload(config, hub, cache, "--lock-seconds=0.2", "--quiet-seconds=2")
+        said = first.communicate(timeout=60)
+    assert (first.returncode, done.returncode) == (0, 0), (said, done.stderr)
+    assert "preload: going on without the lock: " in done.stdout
+    assert is_whole(cache)
+
+
+def test_nothing_is_left_of_a_part_that_came_damaged(hub: Hub, config: Path, cache: Path) -> None:
+    hub.faults = [Fault("body", "corrupt", times=1)]
+    assert preload(config, hub, cache).returncode == 75
+    assert not (cache / SNAPSHOT / WEIGHTS).exists()
+    done = preload(config, hub, cache)
+    assert done.returncode == 0, done.stderr
+    assert is_whole(cache)
+
+
+def test_verify_finds_what_was_damaged_on_the_claim(hub: Hub, config: Path, cache: Path) -> None:
+    preload(config, hub, cache)
+    blob = (cache / SNAPSHOT / WEIGHTS).resolve()
+    blob.write_bytes(bytes(len(FILES[WEIGHTS])))
+    done = preload(config, hub, cache, "--verify")
+    assert done.returncode == 0, done.stderr
+    assert is_whole(cache)
+
+
+@pytest.mark.parametrize("row", PRELOAD, ids=lambda row: row.fault)
+def test_each_fault_ends_as_the_table_says(
+    row: Row, hub: Hub, config: Path, cache: Path, request: pytest.FixtureRequest
+) -> None:
+    scene: Callable[..., subprocess.CompletedProcess[str]] = globals()[f"scene_{row.scene}"]
+    known = {"hub": hub, "config": config, "cache": cache}
+    names = scene.__code__.co_varnames[: scene.__code__.co_argcount]
+    done = scene(**{name: known[name] for name in names if name in known}, **row.given)
+    text = done.stdout + done.stderr
+    assert done.returncode == row.code, text
+    assert row.message in " ".join(text.split()), request.node.name
+    assert "Traceback" not in text
+    if row.claim == "whole, marked":
+        assert is_whole(cache)
+        assert marked(cache)
+    elif row.claim == "untouched":
+        assert not cache.is_dir() or not list(cache.rglob("*"))
+    else:
+        assert not marked(cache)
+
+
+def scene_hub(hub: Hub, config: Path, cache: Path, faults: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
+    hub.faults = [Fault(**fault) for fault in faults]  # type: ignore[arg-type]
+    return preload(config, hub, cache)
+
+
+def scene_config(hub: Hub, config: Path, cache: Path, text: str) -> subprocess.CompletedProcess[str]:
     config.write_text(text)
-    done = preload(config, None, cache)
-    assert done.returncode == 64
-    assert done.stderr.startswith(f"preload: {config}")
-    assert message in done.stderr
-    assert not cache.exists()
+    return preload(config, hub, cache)
+
+
+def scene_variables(hub: Hub, config: Path, cache: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return preload(config, hub, cache, **variables)
+
+
+def scene_token(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    hub.token = TOKEN
+    return preload(config, hub, cache)
+
+
+def scene_no_weights(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    hub.files = {name: content for name, content in FILES.items() if not name.endswith(".safetensors")}
+    return preload(config, hub, cache)
+
+
+def scene_no_room(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    hub.sizes = {WEIGHTS: 2**60}
+    return preload(config, hub, cache)
+
+
+def scene_wrong_size(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    hub.sizes = {WEIGHTS: len(FILES[WEIGHTS]) + 1}
+    return preload(config, hub, cache)
+
+
+def scene_a_file_for_a_folder(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    cache.write_text("no folder")
+    return preload(config, hub, cache)
+
+
+def scene_lost_file(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    preload(config, hub, cache)
+    (cache / SNAPSHOT / WEIGHTS).resolve().unlink()
+    (cache / SNAPSHOT / WEIGHTS).unlink()
+    hub.fetched.clear()
+    done = preload(config, hub, cache)
+    assert hub.fetched == [WEIGHTS]
+    return done
+
+
+def scene_cut_file(hub: Hub, config: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    preload(config, hub, cache)
+    with (cache / SNAPSHOT / WEIGHTS).resolve().open("r+b") as stream:
+        stream.truncate(100)
+    first = preload(config, hub, cache)
+    assert first.returncode == 75
+    return preload(config, hub, cache)
+
+
+def scene_marker(hub: Hub, config: Path, cache: Path, text: str) -> subprocess.CompletedProcess[str]:
+    preload(config, hub, cache)
+    (cache / MARKER).write_text(text)
+    return preload(config, hub, cache)
+
+
+def scene_signal(hub: Hub, config: Path, cache: Path, number: int) -> subprocess.CompletedProcess[str]:
+    hub.faults = [Fault("body", "slow")]
+    with begun(config, hub, cache) as process:
+        assert hub.began.wait(60)
+        process.send_signal(number)
+        said = process.communicate(timeout=20)
+    # A shell, and Kubernetes, call it 128 and the number.
+    code = 128 - process.returncode if process.returncode < 0 else process.returncode
+    return subprocess.CompletedProcess([], code, *said)
+
+
+def scene_nothing_said(cache: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(PROGRAM)], env=environment(None, cache), capture_output=True, text=True, check=False
+    )

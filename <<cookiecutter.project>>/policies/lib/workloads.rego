@@ -10,7 +10,7 @@ import rego.v1
 # Every pod template: {"id", "object", "pod", "metadata", "path"}, path to the pod spec, id a
 # string that is this template's alone.
 # A Rollout with workloadRef has none of its own: the Deployment has it.
-all := array.concat(templates, pods)
+all := array.concat(array.concat(templates, pods), analysis)
 
 templates := [entry |
 	some spot in array.concat(plain, nested)
@@ -60,6 +60,20 @@ predictors := [{"object": obj, "path": ["spec", "predictor"]} |
 	obj.spec.predictor.containers
 ]
 
+# The Jobs of an AnalysisTemplate. Written out: object.get does not reach through a list.
+analysis := [entry |
+	some obj in objects.all
+	some index
+	template := obj.spec.metrics[index].provider.job.spec.template
+	is_array(template.spec.containers)
+	path := ["spec", "metrics", index, "provider", "job", "spec", "template", "spec"]
+	entry := {"id": template_id(obj, path), "object": obj, "pod": template.spec, "metadata": metadata_of(template), "path": path}
+]
+
+metadata_of(template) := template.metadata if {
+	is_object(template.metadata)
+} else := {}
+
 pods := [{"id": template_id(obj, ["spec"]), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
 	some obj in objects.of_kind("Pod")
 	is_array(obj.spec.containers)
@@ -102,7 +116,7 @@ containers := [entry |
 	}
 ]
 
-template_id(obj, path) := concat("/", [objects.string_at(obj, "kind"), objects.namespace(obj), objects.name(obj), concat(".", path)])
+template_id(obj, path) := concat("/", [objects.string_at(obj, "kind"), objects.namespace(obj), objects.name(obj), concat(".", [sprintf("%v", [step]) | some step in path])])
 
 # Resource keys of the container's limits that name GPUs, sorted.
 limit_keys(container) := sort([key |

@@ -33,6 +33,13 @@ test_pod_and_predictor if {
 	of([service])[0].path == ["spec", "predictor"]
 }
 
+test_analysis_job if {
+	job := {"name": "b", "provider": {"job": {"spec": {"template": template}}}}
+	obj := obj_of("AnalysisTemplate", {"metrics": [{"name": "a", "provider": {"prometheus": {"query": "up"}}}, job]})
+	path := ["spec", "metrics", 1, "provider", "job", "spec", "template", "spec"]
+	of([obj]) == [{"id": "AnalysisTemplate/n/a/spec.metrics.1.provider.job.spec.template.spec", "object": obj, "pod": pod, "metadata": template.metadata, "path": path}]
+}
+
 test_objects_without_pods if {
 	of([obj_of("Rollout", {"workloadRef": {"kind": "Deployment", "name": "a"}})]) == []
 	of([obj_of("Service", {"ports": []}), obj_of("ApplicationSet", {"template": {"spec": {"source": {}}}})]) == []
