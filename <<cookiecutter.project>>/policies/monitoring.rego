@@ -42,7 +42,8 @@ deny contains result if {
 # title: A monitor finds the metrics of its pods
 # description: >-
 #   A PodMonitor or ServiceMonitor whose selector matches nothing, whose port is no name of a port there, or whose path
-#   is not /metrics of vLLM is accepted by everyone and scrapes nothing: alerts, autoscaler and analysis are blind.
+#   is not /metrics of vLLM is accepted by everyone and scrapes nothing: alerts, autoscaler and analysis are blind. So
+#   they are when vLLM runs with `disable-log-stats`: its /metrics then has none of its own.
 #   Silent: namespaces whose pods are not in the environment, labels that only running pods have, ports by number.
 # related_resources:
 #   - https://prometheus-operator.dev/docs/developer/getting-started/
@@ -50,8 +51,8 @@ deny contains result if {
 #   id: MON002
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: >-
-#     Select the labels of the pod template (PodMonitor) or of the Service (ServiceMonitor), name a port that it has, and
-#     leave `path` out or set it to /metrics.
+#     Select the labels of the pod template (PodMonitor) or of the Service (ServiceMonitor), name a port that it has,
+#     leave `path` out or set it to /metrics, and remove `disable-log-stats` of vLLM.
 deny contains result if {
 	some monitor in monitors
 	count(monitor.found) == 0
@@ -68,12 +69,30 @@ deny contains result if {
 	some index
 	port := monitor.endpoints[index].port
 	is_string(port)
-	count(monitor.ports) > 0
 	not port in monitor.ports
 	result := results.finding_at("MON002", monitor.ref, ["spec", monitor.field, index, "port"], sprintf("the endpoint wants the name of a port of the selected %v (%v), found '%v'", [
 		monitor.what,
-		concat(", ", sort(monitor.ports)),
+		names_text(monitor.ports),
 		port,
+	]))
+}
+
+names_text(names) := "none has one" if count(names) == 0
+
+names_text(names) := concat(", ", sort(names)) if count(names) > 0
+
+deny contains result if {
+	some monitor in monitors
+	some endpoint in monitor.endpoints
+	endpoint.port in monitor.engine_ports
+	some engine in vllm.engines
+	engine.workload.id in monitor.ids
+	flag := engine.flags["disable-log-stats"]
+	vllm.is_true(flag.value)
+	result := results.finding("MON002", flag.object, flag.path, sprintf("the %v '%v' wants metrics of container '%v', found 'disable-log-stats', with which vLLM has none", [
+		monitor.ref.kind,
+		monitor.ref.name,
+		engine.name,
 	]))
 }
 
@@ -89,26 +108,31 @@ deny contains result if {
 }
 
 # Monitors that can be judged: {"ref", "what", "namespaces", "selector", "field", "endpoints", "found": what is
-# selected, "ports": names of its ports, "engine_ports": those of vLLM}.
+# selected, "ids" of the pods behind it, "ports": names of its ports, "engine_ports": those of vLLM}.
 monitors := array.concat(pod_monitors, service_monitors)
 
-pod_monitors := [object.union(monitor, {"found": found, "ports": ports, "engine_ports": engine_ports}) |
+pod_monitors := [object.union(monitor, {"found": found, "ids": ids, "ports": ports, "engine_ports": engine_ports}) |
 	some monitor in selecting("PodMonitor", "podMetricsEndpoints", "pod template")
 	found := [pod |
 		some namespace in monitor.namespaces
 		some pod in refs.selected(namespace, monitor.selector)
 	]
+	ids := {pod.id | some pod in found}
 	ports := {port.name | some port in container_ports(found); is_string(port.name)}
 	engine_ports := {port.name | some port in ports_of_engines(found); is_string(port.name)}
 ]
 
-service_monitors := [object.union(monitor, {"found": found, "ports": ports, "engine_ports": engine_ports}) |
+service_monitors := [object.union(monitor, {"found": found, "ids": ids, "ports": ports, "engine_ports": engine_ports}) |
 	some monitor in selecting("ServiceMonitor", "endpoints", "Service")
 	found := [service |
 		some service in services
 		service.namespace in monitor.namespaces
 		refs.selects(monitor.selector, service.labels)
 	]
+	ids := {pod.id |
+		some service in found
+		some pod in service.pods
+	}
 	ports := {port.name |
 		some service in found
 		some port in service.ports

@@ -101,6 +101,26 @@ test_mon002_another_path if {
 	monitored([service, service_monitor({"matchLabels": {"app": "chat"}}, {"port": "web", "path": "/v1/metrics"})]) == {at_monitor("ServiceMonitor", ["spec", "endpoints", 0, "path"], "the endpoint wants /metrics of vLLM, found '/v1/metrics'")}
 }
 
+test_mon002_a_port_without_a_name if {
+	objects := testing.server(testing.prod, {"ports": [{"containerPort": 8000}]}).objects
+	doc := testing.document("prod", array.concat(objects, [pod_monitor(server, {"port": "http"})]))
+	found(doc) == {at_monitor("PodMonitor", ["spec", "podMetricsEndpoints", 0, "port"], "the endpoint wants the name of a port of the selected pod template (none has one), found 'http'")}
+}
+
+test_mon002_a_server_without_metrics if {
+	objects := testing.server(testing.prod, {"args": ["m", "--port=8000", "--disable-log-stats"]}).objects
+	found(testing.document("prod", array.concat(objects, [pod_monitor(server, {"port": "http"})]))) == {{
+		"id": "MON002",
+		"msg": "the PodMonitor 'chat' wants metrics of container 'vllm', found 'disable-log-stats', with which vLLM has none",
+		"object": testing.server_ref("prod"),
+		"path": testing.container_path(["args", 2]),
+	}}
+	found(testing.document("prod", objects)) == set()
+	found(testing.document("prod", array.concat(objects, [pod_monitor(server, {"port": "other"})]))) != set()
+	kept := testing.server(testing.prod, {"args": ["m", "--port=8000", "--no-disable-log-stats"]}).objects
+	found(testing.document("prod", array.concat(kept, [pod_monitor(server, {"port": "http"})]))) == set()
+}
+
 test_mon002_silent_on_pods_that_are_not_here if {
 	elsewhere := {"selector": {"matchLabels": {"app": "gone"}}, "podMetricsEndpoints": [{"port": "x"}]}
 	monitored([monitor("PodMonitor", object.union(elsewhere, {"namespaceSelector": {"any": true}}))]) == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edits.model import ALL, UPPER, Edit
+from edits.model import ALL, UPPER, Edit, release
 
 RULES = "observability/alerts/rules.yaml"
 DASHBOARD = "observability/alerts/dashboard.json"
@@ -44,6 +44,7 @@ FAULTS: tuple[Edit, ...] = (
     # Scraping
     Edit("monitor-of-no-pod", MONITOR, "component: server\n  podMetrics", "component: engine\n  podMetrics", "MON002", "selector:"),
     Edit("monitor-of-no-port", MONITOR, "port: http", "port: metrics", "MON002", "port: metrics"),
+    Edit("server-without-metrics", release("prod"), "dtype: bfloat16", "dtype: bfloat16\ndisable-log-stats: true", "MON002", "disable-log-stats", PROD),
     Edit("monitor-of-another-path", MONITOR, "path: /metrics", "path: /v1/metrics", "MON002", "path: /v1/metrics"),
 )
 
