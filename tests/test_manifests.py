@@ -132,6 +132,7 @@ def test_what_is_no_object_of_a_cluster_is_named_with_its_reason(root: Path) -> 
             "kind.yaml": "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n",
             "crd.yaml": CRONTABS,
             "mixed.yaml": f"{CRONTABS}---\n{pod('b')}",
+            "text.yaml": "apiVersion: v1\nkind: Pod\nmetadata: ${METADATA}\n",
             "bare.yaml": "spec:\n  replicas: {{ .Values.replicas }}\n",
             "broken.yaml": "a: b\n{{- if .Values.x }}\nc: d\n{{- end }}\n",
             "chart/Chart.yaml": "name: x\n",
@@ -150,7 +151,7 @@ def test_what_is_no_object_of_a_cluster_is_named_with_its_reason(root: Path) -> 
         KUSTOMIZATION: ("over/lay",),
         PATCH: ("patch.yaml",),
         OTHER: (".github/workflows/ci.yaml", "compose.yaml", "empty.yaml", "values.yaml"),
-        TEMPLATE: ("bare.yaml", "broken.yaml"),
+        TEMPLATE: ("bare.yaml", "broken.yaml", "text.yaml"),
     }
 
 

@@ -48,6 +48,7 @@ request_problem(entry) := {
 	count(workloads.limit_keys(entry.container)) == 0
 	not workloads.claims_device(entry.container)
 	not other_device(entry.container)
+	not on_cpu(entry.container)
 } else := {
 	"path": ["resources", "limits", key],
 	"msg": sprintf("container %v has the GPU limit %v: \"%v\", wanted a whole number of 1 or more", [quoted(entry), key, entry.container.resources.limits[key]]),
@@ -69,6 +70,14 @@ request_problem(entry) := {
 	key := unequal_requests(entry.container)[0]
 	request := entry.container.resources.requests[key]
 	limit := gpu_limit(entry.container, key)
+}
+
+# vLLM serves on processors too: an image that says so, or a variable of that backend.
+on_cpu(container) if regex.match(`[/_-]cpu([/_:@.-]|$)`, container.image)
+
+on_cpu(container) if {
+	some variable in container.env
+	startswith(variable.name, "VLLM_CPU_")
 }
 
 # TPUs, Gaudi, Inferentia, Ascend: any resource with a vendor's domain in front.

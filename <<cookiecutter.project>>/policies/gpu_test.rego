@@ -270,3 +270,12 @@ test_gpu005_leaves_other_faults_to_their_rules if {
 test_gpu001_silent_on_devices_of_another_kind if {
 	found(testing.server(testing.prod, {"args": ["--tensor-parallel-size=8"], "resources": {"limits": {"google.com/tpu": 8}}})) == set()
 }
+
+test_gpu001_silent_on_processors if {
+	on_processors({"image": "docker.io/vllm/vllm-openai-cpu:v0.32.0"}) == set()
+	on_processors({"image": "quay.io/example/vllm-cpu-openai@sha256:00"}) == set()
+	on_processors({"env": [{"name": "VLLM_CPU_KVCACHE_SPACE", "value": "8"}]}) == set()
+	count(on_processors({"image": "docker.io/example/cpuless:v1"})) == 1
+}
+
+on_processors(fields) := found(testing.server(testing.prod, object.union({"resources": {}, "args": ["--port=8000"]}, fields)))

@@ -41,10 +41,10 @@ encrypted(secret, value) if {
 
 encrypted(_, "")
 
-# What another program fills in (${TOKEN}, $TOKEN, <token>, {{token}}) is no secret yet.
+# What another program fills in (${TOKEN}, $TOKEN, <token>, {{token}}, op://vault/item) is no secret yet.
 encrypted(_, value) if {
 	is_string(value)
-	regex.match(`^(\$\{[^}]+\}|\$\w+|\$\(\w+\)|<[^<>]+>|\{\{.*\}\})$`, value)
+	regex.match(`^(\$\{[^}]+\}|\$\w+|\$\(\w+\)|<[^<>]+>|\{\{.*\}\}|(op|ref\+[a-z]+)://.+)$`, value)
 }
 
 encrypted(_, null)

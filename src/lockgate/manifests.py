@@ -182,8 +182,11 @@ def _take_in(found: Manifests, sources: Sources, file: str) -> None:
 def _add(found: Manifests, node: Node) -> Iterator[str]:
     """Takes in one document; yields why it is no object, or nothing to say."""
     api, kind = node.text("apiVersion"), node.text("kind")
+    metadata = node.get("metadata")
     if not (api and kind):
         yield OTHER
+    elif metadata is not None and metadata.value is not None and not isinstance(metadata.value, dict):
+        yield TEMPLATE  # something else fills it in
     elif kind.endswith("List") and node.get("items") is not None:
         for item in node.items("items"):
             yield from _add(found, item)
