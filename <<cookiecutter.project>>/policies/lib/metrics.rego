@@ -177,17 +177,20 @@ surely_missing(version, name) if {
 	not contract.newer(release, version)
 }
 
-# Names that something else gives: a recording rule (one of the repository, or by its shape), the
-# router of production-stack, what lockgate.yaml declares.
+# Names that something else gives: a recording rule (one of the repository, or by its shape), a program
+# whose names begin like vLLM's, what lockgate.yaml declares.
 exported_elsewhere(name) if name in input.recorded
 
 exported_elsewhere(name) if count(split(name, ":")) > 2
 
-exported_elsewhere(name) if strings.any_prefix_match(name, catalogue.exporters.router.names)
+exported_elsewhere(name) if {
+	some family in catalogue.exporters.families
+	strings.any_prefix_match(name, family.names)
+}
 
 exported_elsewhere(name) if {
 	router_runs
-	strings.any_prefix_match(name, catalogue.exporters.router.ambiguous)
+	strings.any_prefix_match(name, catalogue.exporters.router.names)
 }
 
 exported_elsewhere(name) if {
@@ -237,7 +240,7 @@ one_of_several(query, metric, version) if {
 }
 
 of_the_router(metric) if {
-	strings.any_prefix_match(metric.name, catalogue.exporters.router.ambiguous)
+	strings.any_prefix_match(metric.name, catalogue.exporters.router.names)
 	some label in metric.labels
 	label.name == catalogue.exporters.router.label
 }
@@ -287,6 +290,9 @@ explanation(version, name, key) := ", which is a histogram: its series end in _b
 		not contract.newer(release, version)
 	]
 	count(gone) > 0
+} else := sprintf(": wanted %v", [found[0]]) if {
+	found := [entry.says | some entry in catalogue.exporters.instead; contains(name, entry.part)]
+	count(found) > 0
 } else := sprintf(", did you mean '%v'?", [stem(name)]) if {
 	contract.lookup(version, "metrics", stem(name))
 } else := contract.explanation(version, "metrics", stem(name), "")

@@ -53,6 +53,11 @@ test_names_that_went_away if {
 	texts(reading([selector("vllm:num_requests_swapped")])) == {"wants metrics of vLLM 0.32.0, found 'vllm:num_requests_swapped', which went away in 0.9"}
 }
 
+test_names_that_others_have if {
+	texts(reading([selector("vllm_gpu_utilization_percent")])) == {"wants metrics of vLLM 0.32.0, found 'vllm_gpu_utilization_percent': wanted DCGM_FI_DEV_GPU_UTIL of the DCGM exporter"}
+	texts(reading([selector("vllm_tokens_per_second")])) == {"wants metrics of vLLM 0.32.0, found 'vllm_tokens_per_second': wanted rate(vllm:generation_tokens_total[5m])"}
+}
+
 test_names_of_other_versions if {
 	older := testing.server(reading([selector("vllm:websocket_connections_active")]), {"image": "docker.io/vllm/vllm-openai:v0.16.0"})
 	texts(older) == {"wants metrics of vLLM 0.16.0, found 'vllm:websocket_connections_active', which 0.24.0 has"}
@@ -74,7 +79,7 @@ test_without_a_version_nothing_is_judged if {
 }
 
 test_names_that_something_else_gives if {
-	doc := reading([selector("vllm:queue"), selector("vllm:queue:sum"), selector("vllm:current_qps"), selector("vllm:own_errors"), selector("vllm:own")])
+	doc := reading([selector("vllm:queue"), selector("vllm:queue:sum"), selector("vllm:current_qps"), selector("vllm_router_requests_total"), selector("vllm_omni:num_requests_waiting"), selector("vllm:own_errors"), selector("vllm:own")])
 	known := object.union(doc, {"recorded": ["vllm:queue"]})
 	found := metrics.faults with input as known with data.versions as {"vllm": "0.32.0"} with data.metrics as {"known": ["vllm:own_*", "vllm:own"]}
 	count(found) == 0
