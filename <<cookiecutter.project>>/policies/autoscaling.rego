@@ -6,9 +6,12 @@ import data.lockgate.lib.delivery
 import data.lockgate.lib.environment
 import data.lockgate.lib.metrics
 import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
 import data.lockgate.lib.results
 import data.lockgate.lib.scaling
+import data.lockgate.lib.settings
 import data.lockgate.lib.text
+import data.lockgate.lib.vllm
 import rego.v1
 
 # METADATA
@@ -277,3 +280,65 @@ prometheus_triggers := [trigger |
 		"fallback": object.get(scaler.object.spec, "fallback", null),
 	}
 ]
+
+# METADATA
+# title: The autoscaler gives no server back sooner than it could get it again
+# description: >-
+#   A new server answers only after the start-up budget. When the load dips for less than that and the
+#   autoscaler takes a pod away, the next wave meets minutes of loading. Without a window of its own an
+#   autoscaler looks back 300 s.
+# related_resources:
+#   - https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#stabilization-window
+# custom:
+#   id: HPA004
+#   severity: {canary: warning, prod: warning}
+#   remediation: >-
+#     Set behavior.scaleDown.stabilizationWindowSeconds to startup_budget_seconds of lockgate.yaml or more
+#     (3600 at most); with KEDA it stands below advanced.horizontalPodAutoscalerConfig.
+deny contains result if {
+	some scaler in scaling.autoscalers
+	scaler.target in serving_targets
+	behavior_path := behavior_paths[scaler.object.kind]
+	supports_behavior(scaler.object)
+	scale_down := scale_down_of(object.get(scaler.object, behavior_path, {}))
+	object.get(scale_down, "selectPolicy", "") != "Disabled"
+	window := quantity.whole_number(object.get(scale_down, "stabilizationWindowSeconds", limits.default))
+	wanted := min([settings.startup_budget_seconds, limits.most])
+	window < wanted
+	msg := sprintf("the window of scaleDown is %v s%v, wanted at least %v s, %v", [window, default_words(scale_down), wanted, wanted_words(wanted)])
+	found := results.finding("HPA004", scaler.object, array.concat(behavior_path, ["scaleDown", "stabilizationWindowSeconds"]), msg)
+	result := results.with_also(found, [results.settings_place(["startup_budget_seconds"])])
+}
+
+limits := catalogue.thresholds.stabilization_window_seconds
+
+behavior_paths := {
+	"HorizontalPodAutoscaler": ["spec", "behavior"],
+	"ScaledObject": ["spec", "advanced", "horizontalPodAutoscalerConfig", "behavior"],
+}
+
+# The first version of the API has no field for it.
+supports_behavior(scaler) if {
+	version := objects.string_at(scaler, "apiVersion")
+	not version in {"autoscaling/v1", "autoscaling/v2beta1"}
+}
+
+scale_down_of(behavior) := scale_down if {
+	is_object(behavior)
+	scale_down := object.get(behavior, "scaleDown", {})
+	is_object(scale_down)
+}
+
+# Ids of the objects whose replicas count for a server.
+serving_targets := {scaling.object_id(controller) |
+	some server in vllm.servers
+	controller := scaling.controller_of(server.workload)
+}
+
+default_words(scale_down) := "" if scale_down.stabilizationWindowSeconds >= 0
+
+default_words(scale_down) := " (the default)" if not scale_down.stabilizationWindowSeconds
+
+wanted_words(wanted) := "the start-up budget" if wanted == settings.startup_budget_seconds
+
+wanted_words(wanted) := "the most that Kubernetes takes" if wanted < settings.startup_budget_seconds

@@ -8,6 +8,8 @@ found(doc) := result if {
 	result := autoscaling.deny with input as doc with data.environments as testing.environments
 }
 
+only(id, doc) := {result | some result in found(doc); result.id == id}
+
 scaler_ref := {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "namespace": "chat-prod", "name": "chat"}
 
 rollout_ref := {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "namespace": "chat-prod", "name": "chat"}
@@ -37,7 +39,7 @@ test_hpa001_target_has_replicas if found(with_replicas) == {replicas_beside_scal
 
 test_hpa001_holds_for_a_scaled_object if {
 	scaled := {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "chat", "namespace": "chat-dev"}, "spec": {"scaleTargetRef": {"name": "chat"}, "minReplicaCount": 1, "maxReplicaCount": 2}}
-	found(testing.plus(testing.dev, [scaled])) == {{
+	only("HPA001", testing.plus(testing.dev, [scaled])) == {{
 		"id": "HPA001",
 		"msg": "spec.replicas is 1 beside the ScaledObject \"chat\", wanted none",
 		"object": testing.server_ref("dev"),
@@ -249,4 +251,75 @@ test_hpa003_queries_of_triggers_and_of_the_adapter if {
 	judged(object.union(testing.prod, {"queries": [asking]})) == wanted
 	judged(object.union(testing.prod, {"queries": [object.union(asking, {"source": "trigger"})]})) == wanted
 	judged(object.union(testing.prod, {"queries": [object.union(asking, {"source": "alert"})]})) == set()
+}
+
+# HPA004
+
+window_path := ["spec", "behavior", "scaleDown", "stabilizationWindowSeconds"]
+
+scaled_down(fields) := testing.changed(testing.prod, "HorizontalPodAutoscaler", [{"op": "replace", "path": ["spec", "behavior"], "value": {"scaleDown": fields}}])
+
+too_short(msg) := {{
+	"id": "HPA004",
+	"msg": msg,
+	"object": scaler_ref,
+	"path": window_path,
+	"also": [{"object": {"apiVersion": "lockgate", "kind": "Settings", "namespace": "", "name": "lockgate.yaml"}, "path": ["startup_budget_seconds"]}],
+}}
+
+by_default := too_short("the window of scaleDown is 300 s (the default), wanted at least 600 s, the start-up budget")
+
+test_hpa004_below_at_and_above_the_budget if {
+	found(scaled_down({"stabilizationWindowSeconds": 599})) == too_short("the window of scaleDown is 599 s, wanted at least 600 s, the start-up budget")
+	found(scaled_down({"stabilizationWindowSeconds": 0})) == too_short("the window of scaleDown is 0 s, wanted at least 600 s, the start-up budget")
+	found(scaled_down({"stabilizationWindowSeconds": 600})) == set()
+	found(scaled_down({"stabilizationWindowSeconds": 601})) == set()
+}
+
+test_hpa004_default_when_nothing_is_said if {
+	found(scaled_down({})) == by_default
+	found(testing.changed(testing.prod, "HorizontalPodAutoscaler", [{"op": "remove", "path": ["spec", "behavior"]}])) == by_default
+}
+
+test_hpa004_follows_the_budget if {
+	doc := scaled_down({})
+	result := autoscaling.deny with input as doc with data.environments as testing.environments with data.startup_budget_seconds as 300
+	result == set()
+}
+
+# Kubernetes takes no longer window than an hour.
+test_hpa004_longest_window if {
+	short := scaled_down({"stabilizationWindowSeconds": 3599})
+	result := autoscaling.deny with input as short with data.environments as testing.environments with data.startup_budget_seconds as 5400
+	result == too_short("the window of scaleDown is 3599 s, wanted at least 3600 s, the most that Kubernetes takes")
+	longest := scaled_down({"stabilizationWindowSeconds": 3600})
+	silent := autoscaling.deny with input as longest with data.environments as testing.environments with data.startup_budget_seconds as 5400
+	silent == set()
+}
+
+test_hpa004_silent_when_it_cannot_be_known if {
+	every fields in [{"selectPolicy": "Disabled"}, {"stabilizationWindowSeconds": "300"}, {"stabilizationWindowSeconds": null}, "none"] {
+		found(scaled_down(fields)) == set()
+	}
+	first := testing.changed(scaled_down({}), "HorizontalPodAutoscaler", [{"op": "replace", "path": ["apiVersion"], "value": "autoscaling/v1"}])
+	found(first) == set()
+}
+
+test_hpa004_only_of_servers if {
+	doc := testing.changed(scaled_down({}), "HorizontalPodAutoscaler", [{"op": "replace", "path": ["spec", "scaleTargetRef", "name"], "value": "router"}])
+	found(doc) == set()
+	helper := testing.server(scaled_down({}), {"command": ["sleep"], "args": ["60"], "image": "docker.io/library/busybox:1.36"})
+	found(helper) == set()
+}
+
+keda(advanced) := testing.plus(
+	testing.changed(testing.dev, "Deployment", [{"op": "remove", "path": ["spec", "replicas"]}]),
+	[{"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "chat", "namespace": "chat-dev"}, "spec": object.union({"scaleTargetRef": {"name": "chat"}, "minReplicaCount": 1, "maxReplicaCount": 2}, advanced)}],
+)
+
+test_hpa004_keda if {
+	some result in found(keda({}))
+	[result.id, result.object.kind, result.msg] == ["HPA004", "ScaledObject", "the window of scaleDown is 300 s (the default), wanted at least 600 s, the start-up budget"]
+	result.path == ["spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown", "stabilizationWindowSeconds"]
+	found(keda({"advanced": {"horizontalPodAutoscalerConfig": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}}}}})) == set()
 }

@@ -11,8 +11,6 @@ import rego.v1
 
 budget := environment.settings.gpu_budget
 
-over_budget if scaling.sure_gpus > budget
-
 # METADATA
 # title: The peak of GPUs stays within the environment's budget
 # description: >-
@@ -28,7 +26,7 @@ over_budget if scaling.sure_gpus > budget
 #     Lower maxReplicas (or replicas), use dynamicStableScale or Recreate, or raise
 #     environments.<name>.gpu_budget in lockgate.yaml.
 deny contains result if {
-	over_budget
+	scaling.over_budget
 	culprit := largest
 	msg := sprintf("GPUs at the peak: %v > budget %v", [peak_words, budget])
 	places := array.concat(culprit_places(culprit), [results.settings_place(["environments", environment.name, "gpu_budget"])])
@@ -85,7 +83,7 @@ deny contains result if {
 }
 
 deny contains result if {
-	not over_budget
+	not scaling.over_budget
 	some key in used_keys
 	quota := smallest(key)
 	quota.gpus < scaling.sure_gpus
@@ -95,7 +93,7 @@ deny contains result if {
 }
 
 deny contains result if {
-	not over_budget
+	not scaling.over_budget
 	some key in used_keys
 	quota := smallest(key)
 	quota.gpus > budget

@@ -2,6 +2,7 @@
 # their GPUs in words.
 package lockgate.lib.scaling
 
+import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.quantity
 import data.lockgate.lib.results
@@ -62,6 +63,14 @@ object_id(obj) := concat("/", [
 autoscaler_of(obj) := found[0] if {
 	id := object_id(obj)
 	found := [scaler | some scaler in autoscalers; scaler.target == id]
+}
+
+# Pods of a controller at its quietest: the autoscaler's minimum, else its own replicas. Undefined where only
+# the cluster knows.
+fewest(controller) := scaler.min if {
+	scaler := autoscaler_of(controller)
+} else := quantity.whole_number(object.get(controller, ["spec", "replicas"], 1)) if {
+	controller.kind in {"Deployment", "Rollout", "StatefulSet"}
 }
 
 # The object whose replicas and strategy count for a workload: the Rollout that refers to
@@ -184,6 +193,9 @@ sure_gpus := sum([gpus |
 	some c in controllers
 	gpus := c.pods * sure_per_pod(c)
 ])
+
+# More GPUs at the peak than the environment may use.
+over_budget if sure_gpus > environment.settings.gpu_budget
 
 sure_per_pod(c) := min([c.gpus_per_pod, vllm.needed[c.workload.id]]) if {
 	vllm.needed[c.workload.id]

@@ -109,6 +109,8 @@ rollout := {
 	"metadata": {"name": "chat", "namespace": "chat-prod"},
 	"spec": {
 		"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"},
+		"progressDeadlineSeconds": 1200,
+		"progressDeadlineAbort": true,
 		"strategy": {"canary": {
 			"trafficRouting": {"plugins": {}},
 			"steps": [{"setWeight": 5}, {"pause": {}}, {"setWeight": 50}],
@@ -125,6 +127,7 @@ autoscaler := {
 		"minReplicas": 2,
 		"maxReplicas": 3,
 		"metrics": [{"type": "Pods", "pods": {"metric": {"name": "vllm_num_requests_waiting"}, "target": {"type": "AverageValue", "averageValue": "5"}}}],
+		"behavior": {"scaleDown": {"stabilizationWindowSeconds": 600}},
 	},
 }
 
