@@ -28,7 +28,7 @@ deny contains result if {
 	some server in guarded
 	count(server.budgets) == 0
 	not dangling(server.namespace)
-	result := results.finding("PDB001", server.object, ["metadata", "name"], sprintf("%v '%v' wants one PodDisruptionBudget that selects its pods, found none", [
+	result := results.finding("PDB001", server.object, ["spec", "template", "metadata", "labels"], sprintf("%v '%v' wants one PodDisruptionBudget that selects its pods, found none", [
 		server.object.kind,
 		objects.name(server.object),
 	]))

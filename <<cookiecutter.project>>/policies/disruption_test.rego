@@ -32,7 +32,7 @@ none := {{
 	"id": "PDB001",
 	"msg": "Deployment 'chat' wants one PodDisruptionBudget that selects its pods, found none",
 	"object": testing.server_ref("prod"),
-	"path": ["metadata", "name"],
+	"path": ["spec", "template", "metadata", "labels"],
 }}
 
 test_one_budget_is_silent if denied(prod([one])) == set()

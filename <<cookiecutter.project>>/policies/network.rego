@@ -1,46 +1,13 @@
 # Network policies: nothing in or out but what is named.
 package lockgate.network
 
-import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
-import data.lockgate.lib.objects
+import data.lockgate.lib.exposure
+import data.lockgate.lib.netpol
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
+import data.lockgate.lib.workloads
 import rego.v1
-
-# Every NetworkPolicy with what the rules ask of it:
-# {"ref", "namespace", "types", "all": selects every pod, "pods": what it selects, "ids" of them, "ingress", "egress"}.
-policies := [policy |
-	some obj in objects.of_kind("NetworkPolicy")
-	selector := selector_of(object.get(obj, ["spec", "podSelector"], null))
-	is_object(object.get(selector, "matchLabels", {}))
-	chosen := refs.selected(objects.namespace(obj), selector)
-	policy := {
-		"ref": objects.ref(obj),
-		"namespace": objects.namespace(obj),
-		"types": types(obj.spec),
-		"all": all_pods(selector),
-		"pods": chosen,
-		"ids": {pod.id | some pod in chosen},
-		"ingress": object.get(obj, ["spec", "ingress"], []),
-		"egress": object.get(obj, ["spec", "egress"], []),
-	}
-]
-
-# A selector of another type is no policy, and the schema's matter.
-selector_of(written) := written if is_object(written)
-
-selector_of(written) := {} if written == null
-
-# Without policyTypes the API server sets Ingress, and Egress when there are egress rules.
-types(spec) := {type | some type in spec.policyTypes} if {
-	spec.policyTypes
-} else := {"Ingress", "Egress"} if {
-	spec.egress
-} else := {"Ingress"}
-
-# True or false, never undefined: it is a field of an entry.
-all_pods(selector) := (count(object.get(selector, "matchLabels", {})) + count(object.get(selector, "matchExpressions", []))) == 0
 
 # METADATA
 # title: Every pod starts from deny
@@ -68,13 +35,13 @@ deny contains result if {
 # Manifests without any policy, which are a part of what runs, leave them to others.
 unknown_policies if {
 	environment.partial
-	count(policies) == 0
+	count(netpol.all) == 0
 }
 
 namespaces := {pod.namespace | some pod in refs.pods}
 
 denied(ns, type) if {
-	some policy in policies
+	some policy in netpol.all
 	policy.namespace == ns
 	policy.all
 	type in policy.types
@@ -83,12 +50,18 @@ denied(ns, type) if {
 
 closed(policy, "Ingress") if count(policy.ingress) == 0
 
+# A rule for everyone is NET004's, also in the default deny.
+closed(policy, "Ingress") if {
+	some rule in policy.ingress
+	netpol.everyone(policy, rule)
+}
+
 closed(policy, "Egress") if count(policy.egress) == 0
 
 # A rule to the internet is NET002's, also in the default deny.
 closed(policy, "Egress") if {
 	some rule in policy.egress
-	open_peer(rule)
+	netpol.internet(rule)
 }
 
 # The policy for all pods that falls short, else the first policy, else the first workload.
@@ -96,14 +69,14 @@ open_place(ns, type) := array.concat(array.concat(short_places(ns, type), policy
 
 # The embedded engine hands a comprehension only what its body names: the path is made there.
 short_places(ns, type) := [{"ref": policy.ref, "path": path} |
-	some policy in policies
+	some policy in netpol.all
 	policy.namespace == ns
 	denies_something(policy)
 	path := short_path(policy, type)
 ]
 
 policy_places(ns) := [{"ref": policy.ref, "path": ["spec", "podSelector"]} |
-	some policy in policies
+	some policy in netpol.all
 	policy.namespace == ns
 ]
 
@@ -141,7 +114,7 @@ open_pods(ns, missing) := names if {
 } else := ["pods without a policy of their own"]
 
 chosen_for(pod, type) if {
-	some policy in policies
+	some policy in netpol.all
 	type in policy.types
 	pod.id in policy.ids
 }
@@ -156,28 +129,16 @@ chosen_for(pod, type) if {
 #   severity: {dev: warning, canary: error, prod: error}
 #   remediation: Name the peer in `to` (a namespace, pods or a narrow ipBlock), or move the rule, with `ports`, to a policy whose `podSelector` selects the preload Job only.
 deny contains result if {
-	some policy in policies
+	some policy in netpol.all
 	"Egress" in policy.types
 	count(policy.pods) > 0
 	some index, rule in policy.egress
-	peer := open_peer(rule)
+	peer := netpol.internet(rule)
 	fault := internet_fault(policy, rule)
 	result := results.finding_at("NET002", policy.ref, array.concat(["spec", "egress", index], peer.path), sprintf("wants no egress to the internet %v, found %v", [
 		fault,
 		peer.found,
 	]))
-}
-
-# The peer of a rule that is the internet: {"path" in the rule, "found"}. The first one of a rule.
-open_peer(rule) := peers[0] if {
-	peers := array.concat(
-		[{"path": [], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
-		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%v'", [peer.ipBlock.cidr])} |
-			some index
-			peer := rule.to[index]
-			endswith(peer.ipBlock.cidr, "/0")
-		],
-	)
 }
 
 internet_fault(policy, _) := sprintf("for %v", [concat(", ", serving(policy))]) if {
@@ -214,7 +175,7 @@ deny contains result if {
 	some pod in refs.pods
 	not pod.on_host
 	mine := [policy |
-		some policy in policies
+		some policy in netpol.all
 		"Egress" in policy.types
 		pod.id in policy.ids
 	]
@@ -228,49 +189,8 @@ deny contains result if {
 allowed(mine, protocol) if {
 	some policy in mine
 	some rule in policy.egress
-	rule_allows(rule, protocol)
+	netpol.allows_dns(rule, protocol)
 }
-
-# A rule for all ports means DNS only when its peers can be the cluster's DNS.
-rule_allows(rule, _) if {
-	count(object.get(rule, "ports", [])) == 0
-	reaches_dns(rule)
-}
-
-rule_allows(rule, protocol) if {
-	some entry in rule.ports
-	object.get(entry, "protocol", "TCP") == protocol
-	dns_port(entry)
-}
-
-dns_port(entry) if not entry.port
-
-dns_port(entry) if entry.port == 53
-
-# Names that DNS servers give their port.
-dns_port(entry) if regex.match(`dns|^domain`, entry.port)
-
-dns_port(entry) if {
-	entry.port <= 53
-	entry.endPort >= 53
-}
-
-reaches_dns(rule) if count(object.get(rule, "to", [])) == 0
-
-reaches_dns(rule) if {
-	some peer in rule.to
-	may_be_dns(peer)
-}
-
-# Addresses may be DNS; pods of the own namespace and of another named one are not.
-may_be_dns(peer) if peer.ipBlock
-
-may_be_dns(peer) if {
-	labels := object.get(peer.namespaceSelector, "matchLabels", {})
-	not labels["kubernetes.io/metadata.name"]
-}
-
-may_be_dns(peer) if peer.namespaceSelector.matchLabels["kubernetes.io/metadata.name"] in catalogue.provided.dns_namespaces
 
 # The policy that allows one protocol and not the other, else the first that closes egress.
 dns_place(mine) := places[0] if {
@@ -283,4 +203,111 @@ dns_place(mine) := places[0] if {
 	]
 	first := [{"ref": policy.ref, "path": ["spec", "egress"]} | some policy in mine]
 	places := array.concat(half, first)
+}
+
+# METADATA
+# title: Who may ask a pod has a name, and the port is one that it has
+# description: >-
+#   A rule without `from`, or with every namespace, lets each pod of the cluster ask the server past the
+#   gateway, its key and its limits. A port that the pod does not have lets nobody in: the gateway times out.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource
+# custom:
+#   id: NET004
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Name the gateway's and Prometheus' namespaces in `from` by `namespaceSelector` with the label kubernetes.io/metadata.name, and a port of the pod by its name in `ports`.
+deny contains result if {
+	some policy in netpol.all
+	"Ingress" in policy.types
+	count(policy.pods) > 0
+	some index, rule in policy.ingress
+	peer := netpol.everyone(policy, rule)
+	result := results.finding_at("NET004", policy.ref, array.concat(["spec", "ingress", index], peer.path), sprintf("ingress wants named peers, found %v", [peer.found]))
+}
+
+deny contains result if {
+	some policy in judged
+	some index, rule in policy.ingress
+	some position, entry in rule.ports
+	is_string(entry.port)
+	ports := [port |
+		some pod in policy.pods
+		some port in netpol.ports_of(pod)
+	]
+	not netpol.opens(entry, ports)
+	result := results.finding_at("NET004", policy.ref, ["spec", "ingress", index, "ports", position, "port"], sprintf("the port wants a name that the selected pods have (%v), found '%v'", [
+		ports_text(ports),
+		entry.port,
+	]))
+}
+
+# A number need not be declared; it is a fault when nothing else lets anyone in.
+deny contains result if {
+	some policy in judged
+	closed_off := [pod |
+		some pod in policy.pods
+		count(netpol.ports_of(pod)) > 0
+		not netpol.reachable(pod)
+	]
+	count(closed_off) > 0
+	spot := numbered(policy)[0]
+	result := results.finding_at("NET004", policy.ref, spot.path, sprintf("the port wants one that %v has (%v), found %v", [
+		refs.pod_text(closed_off[0]),
+		ports_text(netpol.ports_of(closed_off[0])),
+		spot.port,
+	]))
+}
+
+# Policies whose pods are all in sight: an empty selector may select others, and KServe adds ports of its own.
+judged := [policy |
+	some policy in netpol.all
+	"Ingress" in policy.types
+	not policy.all
+	count(policy.pods) > 0
+	count([pod | some pod in policy.pods; workloads.all[pod.index].path == ["spec", "predictor"]]) == 0
+]
+
+numbered(policy) := [{"path": ["spec", "ingress", index, "ports", position, "port"], "port": port} |
+	some index
+	rule := policy.ingress[index]
+	some position
+	port := rule.ports[position].port
+	is_number(port)
+]
+
+ports_text(ports) := concat(", ", sort({trim_space(sprintf("%v %v", [port.name, port.number])) | some port in ports; port.name != ""})) if {
+	count([port | some port in ports; port.name != ""]) > 0
+} else := concat(", ", sort({sprintf("%v", [port.number]) | some port in ports})) if {
+	count(ports) > 0
+} else := "none"
+
+# METADATA
+# title: Servers are reached through a route with TLS, and by /v1 alone
+# description: >-
+#   The API key guards /v1 and nothing else: /invocations generates text without one. A Service of type
+#   LoadBalancer or NodePort, or a route for /, gives the GPUs away; without TLS the key is read on the way.
+# custom:
+#   id: NET005
+#   severity: {canary: error, prod: error}
+#   remediation: Set the Service's `type` ClusterIP, give the route a path match of PathPrefix /v1 only, and its TLS (a listener like `sectionName` https, or `tls` of an Ingress).
+deny contains result if {
+	some service in exposure.services
+	type := service.type
+	not type in exposure.inside
+	result := results.finding_at("NET005", service.ref, ["spec", "type"], sprintf("a Service of servers wants type ClusterIP, found '%v'", [type]))
+}
+
+deny contains result if {
+	some rule in exposure.rules
+	some spot in exposure.open_paths(rule)
+	result := results.finding("NET005", rule.object, spot.path, sprintf("a route to servers wants paths below %v only, found %v", [
+		concat(", ", exposure.prefixes),
+		spot.found,
+	]))
+}
+
+deny contains result if {
+	some rule in exposure.rules
+	some spot in exposure.plain(rule)
+	result := results.finding("NET005", rule.object, spot.path, sprintf("a route to servers wants TLS, found %v", [spot.found]))
 }

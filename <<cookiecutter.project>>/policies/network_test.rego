@@ -42,7 +42,7 @@ test_net001_default_types if {
 }
 
 test_net001_deny_with_a_rule if {
-	denied(policy_edited("chat-default-deny", [{"op": "add", "path": ["spec", "ingress"], "value": [{}]}])) == of_policy(
+	denied(policy_edited("chat-default-deny", [{"op": "add", "path": ["spec", "ingress"], "value": [{"from": [{"podSelector": {}}]}]}])) == of_policy(
 		"NET001", "chat-default-deny", ["spec", "ingress"],
 		"the namespace wants a default deny for Ingress and Egress, found none for Ingress; open: pods without a policy of their own",
 	)

@@ -135,6 +135,16 @@ test_route_is_not_there if {
 	denied(testing.plus(canary(other), [http_route("chats", [both])])) == set()
 }
 
+# The Services stand beside the Rollout, the route may stand elsewhere.
+test_route_of_another_namespace if {
+	config := {"trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "chat", "namespace": "gateways"}}}}
+	near := {"backendRefs": [{"name": "chat-stable", "namespace": "chat-prod"}, {"name": "chat-canary", "namespace": "chat-prod"}]}
+	far := object.union(http_route("chat", [near]), {"metadata": {"namespace": "gateways"}})
+	denied(testing.plus(canary(config), [far])) == set()
+	wrong := object.union(http_route("chat", [both]), {"metadata": {"namespace": "gateways"}})
+	{result.msg | some result in denied(testing.plus(canary(config), [wrong]))} == {"wants a rule with 'chat-stable', 'chat-canary' of Rollout 'chat', found []"}
+}
+
 test_several_routes if {
 	several := {"trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoutes": [{"name": "chat"}, {"name": "more"}]}}}}
 	doc := testing.plus(canary(several), [http_route("chat", [both]), http_route("more", [sending_to(["chat-canary"])])])

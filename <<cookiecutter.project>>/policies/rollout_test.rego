@@ -221,7 +221,9 @@ test_rol006_nodes_that_cannot_be_filled if {
 	placed(rolling(2, {}), pool(6, 3), 100) == {json.patch(result, [{
 		"op": "replace", "path": "/msg",
 		"value": "pool \"a100\" of 6 GPUs holds 2 pods of 2 GPUs, wanted room for 3 (2 running, which maxUnavailable 25% keeps, and one by maxSurge 25%)",
-	}]) | some result in stuck("")}
+	}]) |
+		some result in stuck("")
+	}
 	placed(rolling(2, {}), pool(6, 6), 100) == set()
 	placed(rolling(2, {}), pool(8, 3), 100) == set()
 }

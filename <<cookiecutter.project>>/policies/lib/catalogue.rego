@@ -45,6 +45,11 @@ provided := data.provided
 
 provided := data.data.provided
 
+# What a route to servers may let through, and who else may end TLS or guard a path.
+routes := data.routes
+
+routes := data.data.routes
+
 # Labels that change between releases or environments.
 selectors := data.selectors
 

@@ -164,12 +164,12 @@ ingresses(holder, router, one, many) := array.concat(
 )
 
 # The rule of a route that comes nearest to sending to all the Services it must, if none does: {"path", "names"}.
-# Silent about a backend that names no Service: that is the fault, and another rule's.
+# Silent where a Service is not there that it names or should name: that is the fault, and said elsewhere.
 falls_short(route) := array.concat(near, sets)[0] if {
 	sets := targets(route)
-	all := union({entry.names | some entry in sets})
-	count([name | some name in all; not objects.named("Service", route.namespace, name)]) == 0
 	wanted := {service | some service in route.services}
+	all := wanted | union({entry.names | some entry in sets})
+	count([name | some name in all; not objects.named("Service", objects.namespace(route.object), name)]) == 0
 	count([entry | some entry in sets; count(wanted - entry.names) == 0]) == 0
 	near := [entry | some entry in sets; count(wanted & entry.names) > 0]
 }
@@ -177,15 +177,19 @@ falls_short(route) := array.concat(near, sets)[0] if {
 # Sets of Services that a route sends to, one per rule; an Ingress is one set.
 targets(route) := [entry |
 	some rule in routes.rules_of(route.kind, route.namespace, route.name)
-	names := names_in(rule, route.namespace)
+	names := names_in(rule, objects.namespace(route.object))
 	entry := {"path": array.concat(rule.path, [backends_field[route.kind]]), "names": names}
 ] if {
 	route.kind != "Ingress"
-} else := [{"path": ["spec", "rules"], "names": names} |
-	found := routes.rules_of(route.kind, route.namespace, route.name)
+}
+
+targets(route) := [{"path": ["spec", "rules"], "names": names} |
+	found := routes.rules_of("Ingress", route.namespace, route.name)
 	count(found) > 0
-	names := union({names_in(rule, route.namespace) | some rule in found})
-]
+	names := union({part | some rule in found; part := names_in(rule, objects.namespace(route.object))})
+] if {
+	route.kind == "Ingress"
+}
 
 backends_field := {"HTTPRoute": "backendRefs", "VirtualService": "route"}
 
