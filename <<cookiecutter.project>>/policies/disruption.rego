@@ -51,7 +51,7 @@ deny contains result if {
 	some server in guarded
 	some budget in server.budgets
 	fault := blocking(budget)
-	found := results.finding("PDB001", budget, ["spec", fault.field], sprintf("%v %v lets no pod of %v go, wanted at least one", [
+	found := results.finding("PDB001", budget, ["spec", fault.field], sprintf("%v %v lets no pod%v go, wanted at least one", [
 		fault.field,
 		budget.spec[fault.field],
 		fault.pods,
@@ -102,12 +102,12 @@ dangling(ns) if {
 	count(refs.selected(ns, budget.spec.selector)) == 0
 }
 
-# Why a budget lets nothing go when there are as few pods as there may be: {"field", "pods": how many, "places"}.
-blocking(budget) := {"field": "maxUnavailable", "pods": "any number", "places": []} if {
+# Why a budget lets nothing go when there are as few pods as there may be: {"field", "pods": of how many, "places"}.
+blocking(budget) := {"field": "maxUnavailable", "pods": "", "places": []} if {
 	budget.spec.maxUnavailable in {0, "0%"}
 }
 
-blocking(budget) := {"field": "minAvailable", "pods": n, "places": places} if {
+blocking(budget) := {"field": "minAvailable", "pods": sprintf(" of %v", [n]), "places": places} if {
 	n := fewest_pods(budget)
 	n > 0
 	kept(n, budget.spec.minAvailable) >= n

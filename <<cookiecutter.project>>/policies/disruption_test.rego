@@ -80,8 +80,8 @@ test_none_may_go if {
 	denied(prod([{"minAvailable": 2}])) == blocked("minAvailable", "minAvailable 2 lets no pod of 2 go, wanted at least one", places)
 	denied(prod([{"minAvailable": "51%"}])) == blocked("minAvailable", "minAvailable 51% lets no pod of 2 go, wanted at least one", places)
 	denied(prod([{"minAvailable": 3}])) == blocked("minAvailable", "minAvailable 3 lets no pod of 2 go, wanted at least one", places)
-	denied(prod([{"maxUnavailable": 0}])) == blocked("maxUnavailable", "maxUnavailable 0 lets no pod of any number go, wanted at least one", {})
-	denied(prod([{"maxUnavailable": "0%"}])) == blocked("maxUnavailable", "maxUnavailable 0% lets no pod of any number go, wanted at least one", {})
+	denied(prod([{"maxUnavailable": 0}])) == blocked("maxUnavailable", "maxUnavailable 0 lets no pod go, wanted at least one", {})
+	denied(prod([{"maxUnavailable": "0%"}])) == blocked("maxUnavailable", "maxUnavailable 0% lets no pod go, wanted at least one", {})
 }
 
 test_replicas_count_without_an_autoscaler if {

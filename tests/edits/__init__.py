@@ -14,6 +14,7 @@ from edits import (
     repository,
     security,
     serving,
+    traffic,
 )
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
@@ -30,6 +31,7 @@ FAULTS: tuple[Edit, ...] = (
     *repository.FAULTS,
     *security.FAULTS,
     *serving.FAULTS,
+    *traffic.FAULTS,
 )
 
 SILENT: tuple[Edit, ...] = (
@@ -40,6 +42,7 @@ SILENT: tuple[Edit, ...] = (
     *memory.SILENT,
     *metrics.SILENT,
     *serving.SILENT,
+    *traffic.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]
