@@ -29,6 +29,7 @@ canary_path(rest) := array.concat(["spec", "strategy", "canary"], rest)
 #   - https://argo-rollouts.readthedocs.io/en/stable/features/canary/
 # custom:
 #   id: ROL001
+#   scope: object
 #   severity: {prod: error}
 #   remediation: Begin `steps` with a `setWeight` below 100 and let an `analysis` or a `pause` follow before the full weight.
 deny contains result if {
