@@ -13,6 +13,7 @@ import data.lockgate.lib.results
 import data.lockgate.lib.rollouts
 import data.lockgate.lib.scaling
 import data.lockgate.lib.settings
+import data.lockgate.lib.strategies
 import data.lockgate.lib.text
 import data.lockgate.lib.vllm
 import rego.v1
@@ -160,7 +161,7 @@ deny contains result if {
 	not rollout.routed
 	n := scaling.fewest(rollout.object)
 	n > 0
-	surge := scaling.surge_pods(n, object.get(rollout.canary, "maxSurge", "25%"))
+	surge := strategies.surge_pods(n, object.get(rollout.canary, "maxSurge", "25%"))
 	missed := missed_weights(rollout.steps, n, surge)
 	count(missed) > 0
 	msg := sprintf("weights want to be shown by %v pods and %v more by maxSurge within %v points, found %v", [
@@ -180,9 +181,10 @@ missed_weights(steps, n, surge) := [miss |
 	weight := quantity.whole_number(step.setWeight)
 	weight > 0
 	weight < 100
-	shown := rollouts.shared_out(n, weight, surge)
-	shown.off > catalogue.thresholds.canary_weight_points
-	miss := {"step": i, "words": sprintf("%v %% as %v of %v pods", [weight, shown.canary, shown.total])}
+	shown := strategies.shared(n, weight, surge)
+	total := shown.canary + shown.stable
+	abs((shown.canary * 100) - (weight * total)) > catalogue.thresholds.canary_weight_points * total
+	miss := {"step": i, "words": sprintf("%v %% as %v of %v pods", [weight, shown.canary, total])}
 ]
 
 fewest_places(controller) := [results.place(scaler.object, ["spec", scaler.min_field])] if {

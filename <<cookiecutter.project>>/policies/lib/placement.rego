@@ -4,8 +4,8 @@ package lockgate.lib.placement
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
-import data.lockgate.lib.rollouts
 import data.lockgate.lib.scaling
+import data.lockgate.lib.strategies
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -60,9 +60,9 @@ counts(key) if {
 # go first.
 needed(c) := {"pods": c.replicas + 1, "why": why, "path": path} if {
 	rolling := rolling_update(c.object)
-	surge := scaling.surge_pods(c.replicas, rolling.surge)
+	surge := strategies.surge_pods(c.replicas, rolling.surge)
 	surge > 0
-	rollouts.unavailable(c.replicas, rolling.unavailable, surge) == 0
+	strategies.spare_pods(c.replicas, rolling.unavailable, surge) == 0
 	why := sprintf("%v running, which maxUnavailable %v keeps, and one by maxSurge %v", [c.replicas, rolling.unavailable, rolling.surge])
 	path := strategy_path(c.object, rolling.path)
 }
