@@ -1,6 +1,7 @@
 # Disruption budgets: a drain may move servers, one after the other.
 package lockgate.disruption
 
+import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.quantity
 import data.lockgate.lib.refs
@@ -25,6 +26,7 @@ import rego.v1
 #     Give each server exactly one PodDisruptionBudget with `maxUnavailable` 1, `unhealthyPodEvictionPolicy`
 #     AlwaysAllow and the labels of its pod template in `selector`.
 deny contains result if {
+	not environment.partial
 	some server in guarded
 	count(server.budgets) == 0
 	not dangling(server.namespace)
@@ -91,8 +93,10 @@ runs(controller) if scaling.autoscaler_of(controller)
 
 runs(controller) if {
 	not scaling.autoscaler_of(controller)
-	scaling.fewest(controller) > 0
+	not stopped(controller)
 }
+
+stopped(controller) if controller.spec.replicas == 0
 
 # A budget that selects no pod at all was meant for some: its selector is the fault.
 dangling(ns) if {

@@ -118,3 +118,12 @@ test_silent_on_what_runs_no_server if {
 	helper := testing.server(testing.prod, {"command": ["sleep"], "args": ["60"], "image": "docker.io/library/busybox:1.36"})
 	denied(helper) == set()
 }
+
+# A part of what runs may have its budget, and its autoscaler, elsewhere.
+test_a_part_leaves_its_budget_to_others if {
+	denied(object.union(testing.prod, {"partial": true})) == set()
+	alone := object.union(testing.without(prod([{"minAvailable": 1}]), "HorizontalPodAutoscaler"), {"partial": true})
+	denied(alone) == set()
+	denied(object.union(alone, {"partial": false})) == blocked("minAvailable", "minAvailable 1 lets no pod of 1 go, wanted at least one", {})
+	count(denied(object.union(prod([{"minAvailable": 2}]), {"partial": true}))) == 1
+}

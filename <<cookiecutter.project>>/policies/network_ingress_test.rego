@@ -116,3 +116,9 @@ test_silent_on_wrong_types if {
 		denied(letting_in(ingress)) == set()
 	}
 }
+
+# Another policy may let in what this one does not.
+test_a_part_leaves_other_policies_to_others if {
+	denied(object.union(at_port([{"port": 8080}]), {"partial": true})) == set()
+	count(denied(object.union(at_port([{"port": "web"}]), {"partial": true}))) == 1
+}

@@ -241,6 +241,7 @@ deny contains result if {
 #     Name an AnalysisTemplate of the namespace, give `args` a value, and give each metric `interval`, `count`,
 #     a `failureLimit` below it and a condition like len(result) > 0 && !isNaN(result[0]) && result[0] <= 2.
 deny contains result if {
+	not environment.partial
 	some use in template_uses
 	not analysis.template(use.namespace, use.entry)
 	surely_missing(use)
@@ -350,11 +351,18 @@ waiting_for(obj) := sort({name |
 #     template, and name both as backends in one rule of the route.
 deny contains result if {
 	some service in release_routes.named_services
+	not out_of_sight(service.name)
 	not objects.named("Service", service.namespace, service.name)
 	result := results.finding("ROL003", service.object, canary_path([service.field]), sprintf("%v wants a Service of the environment, found %v", [
 		service.field,
 		object.get({"": "none"}, service.name, sprintf("'%v', which is not there", [service.name])),
 	]))
+}
+
+# A part of what runs may leave its Services to others, but not their names.
+out_of_sight(name) if {
+	name != ""
+	environment.partial
 }
 
 deny contains result if {
@@ -381,6 +389,7 @@ deny contains result if {
 }
 
 deny contains result if {
+	not environment.partial
 	some route in release_routes.used
 	release_routes.missing(route)
 	result := results.finding("ROL003", route.object, route.path, sprintf("wants %v of the environment, found '%v', which is not there", [

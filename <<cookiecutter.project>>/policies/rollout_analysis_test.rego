@@ -219,3 +219,8 @@ test_silent_on_wrong_types if {
 	denied(using({"templates": "ttft"})) == set()
 	denied(using("ttft")) == set()
 }
+
+test_a_part_leaves_templates_to_others if {
+	denied(object.union(using(named), {"partial": true})) == set()
+	denied(object.union(testing.plus(using(object.remove(named, ["args"])), [template({})]), {"partial": true})) == of_rollout(step_path(["args"]), "the templates want a value for 'pods', found none")
+}

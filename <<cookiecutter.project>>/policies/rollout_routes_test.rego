@@ -189,3 +189,9 @@ test_silent_on_wrong_types if {
 		{result | some result in denied(canary(fields)); result.id == "ROL003"} == set()
 	}
 }
+
+test_a_part_leaves_services_and_routes_to_others if {
+	denied(object.union(testing.without(canary({"trafficRouting": {"nginx": {"stableIngress": "chat"}}}), "Service"), {"partial": true})) == set()
+	unnamed := testing.changed(canary(gateway), "Rollout", [{"op": "remove", "path": ["spec", "strategy", "canary", "canaryService"]}])
+	denied(object.union(unnamed, {"partial": true})) == of_rollout(["canaryService"], "canaryService wants a Service of the environment, found none")
+}

@@ -285,3 +285,10 @@ test_rol006_silent_where_the_pool_counts_otherwise if {
 	placed(rolling(1, {"rollingUpdate": {"maxSurge": "some"}}), pool(2, 8), 100) == set()
 	count(placed(rolling(1, {}), {"a100": {"gpus": 2}}, 100)) == 1
 }
+
+# A part of what runs may have its autoscaler elsewhere.
+test_rol005_a_part_without_replicas if {
+	doc := testing.without(weighted(2, 10), "HorizontalPodAutoscaler")
+	count(only("ROL005", doc)) == 1
+	only("ROL005", object.union(doc, {"partial": true})) == set()
+}

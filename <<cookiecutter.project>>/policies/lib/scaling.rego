@@ -66,11 +66,16 @@ autoscaler_of(obj) := found[0] if {
 }
 
 # Pods of a controller at its quietest: the autoscaler's minimum, else its own replicas. Undefined where only
-# the cluster knows.
+# the cluster knows, or an autoscaler that is not in sight.
 fewest(controller) := scaler.min if {
 	scaler := autoscaler_of(controller)
-} else := quantity.whole_number(object.get(controller, ["spec", "replicas"], 1)) if {
+} else := quantity.whole_number(controller.spec.replicas) if {
 	controller.kind in {"Deployment", "Rollout", "StatefulSet"}
+	controller.spec.replicas != null
+} else := 1 if {
+	controller.kind in {"Deployment", "Rollout", "StatefulSet"}
+	object.get(controller, ["spec", "replicas"], null) == null
+	not environment.partial
 }
 
 # The object whose replicas and strategy count for a workload: the Rollout that refers to
