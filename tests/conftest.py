@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import opa_server
 import pytest
 
 from lockgate import generate
@@ -60,6 +61,13 @@ def repository(pristine: Path, tmp_path: Path) -> Path:
     target = tmp_path / "qwen-chat"
     shutil.copytree(pristine, target, symlinks=True)
     return target
+
+
+@pytest.fixture(scope="session")
+def opa() -> Iterator[str]:
+    """The URL of an OPA server that tests share: the engine leaves it as it was."""
+    with opa_server.running() as url:
+        yield url
 
 
 @pytest.fixture

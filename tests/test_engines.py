@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
+import opa_server
 import pytest
 import requests
 import small_policies
@@ -44,23 +41,9 @@ DOCUMENTS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The URL of an OPA server of this test's own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    program = shutil.which("opa")
-    assert program
-    with subprocess.Popen([program, "run", "--server", f"--addr=127.0.0.1:{port}", "--log-level=error"]) as process:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                requests.get(f"{url}/health", timeout=9)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.05)
+    """The URL of an OPA server of this module's own: its tests ask what it holds."""
+    with opa_server.running() as url:
         yield url
-        process.terminate()
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import subprocess
 import tarfile
-import time
 from typing import TYPE_CHECKING, Any
 
+import opa_server
 import pytest
 import requests
 
@@ -42,24 +40,8 @@ def server(faulty: Path, lockgate: Run, tmp_path: Path) -> Iterator[str]:
     """An OPA server that was started with the bundle of the faulty repository."""
     bundle = tmp_path / "lockgate.tar.gz"
     assert lockgate("export", "bundle", str(bundle), str(faulty)).returncode == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = shutil.which("opa")
-    assert program
-    command = [program, "run", "--server", f"--addr=127.0.0.1:{port}", "--log-level=error", "-b", str(bundle)]
-    url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command) as process:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if requests.get(f"{url}/health?bundles", timeout=9).ok:
-                    break
-            except requests.ConnectionError:
-                pass
-            time.sleep(0.05)
+    with opa_server.running("-b", str(bundle), ready="/health?bundles") as url:
         yield url
-        process.terminate()
 
 
 def told(environment: str, findings: list[Any]) -> Told:
