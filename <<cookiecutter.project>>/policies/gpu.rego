@@ -28,8 +28,15 @@ deny contains result if {
 	some trouble in troubles
 	entry := trouble.entry
 	problem := trouble.problem
+	not filled_in_later(entry)
 	found := results.finding("GPU001", entry.object, array.concat(entry.path, problem.path), problem.msg)
 	result := results.with_also(found, also_places(entry.object, entry.path, problem.also))
+}
+
+# "${GPUS}": another program writes the number.
+filled_in_later(entry) if {
+	some key in broken_limits(entry)
+	startswith(entry.container.resources.limits[key], "$")
 }
 
 troubles := [{"entry": entry, "problem": problem} |

@@ -279,3 +279,8 @@ test_gpu001_silent_on_processors if {
 }
 
 on_processors(fields) := found(testing.server(testing.prod, object.union({"resources": {}, "args": ["--port=8000"]}, fields)))
+
+test_gpu001_silent_on_a_number_that_is_filled_in if {
+	found(testing.server(testing.prod, {"args": ["--port=8000"], "resources": {"limits": {"nvidia.com/gpu": "${GPUS}"}}})) == set()
+	count(found(testing.server(testing.prod, {"args": ["--port=8000"], "resources": {"limits": {"nvidia.com/gpu": "GPUS"}}}))) == 1
+}

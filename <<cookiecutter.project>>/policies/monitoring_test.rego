@@ -256,3 +256,8 @@ test_mon003_silent_on_alerts_of_other_things if {
 	without_engine := object.union(doc, {"objects": [obj | some obj in doc.objects; obj.kind == "PrometheusRule"]})
 	found(without_engine) == set()
 }
+
+test_mon002_a_part_may_have_its_pods_elsewhere if {
+	doc := {"environment": "prod", "objects": [pod_monitor({"matchLabels": {"app": "gone"}}, {"port": "http"})]}
+	found(object.union(doc, {"partial": true})) == set()
+}

@@ -21,8 +21,8 @@ import rego.v1
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Add a NetworkPolicy with `podSelector` {}, `policyTypes` [Ingress, Egress] and no rules to the namespace.
 deny contains result if {
-	not unknown_policies
 	some ns in namespaces
+	not unknown_policies(ns)
 	missing := [type | some type in ["Ingress", "Egress"]; not denied(ns, type)]
 	count(missing) > 0
 	place := open_place(ns, missing[0])
@@ -32,10 +32,10 @@ deny contains result if {
 	]))
 }
 
-# Manifests without any policy, which are a part of what runs, leave them to others.
-unknown_policies if {
+# Manifests without any policy in a namespace, which are a part of what runs there, leave them to others.
+unknown_policies(ns) if {
 	environment.partial
-	count(netpol.all) == 0
+	count(policy_places(ns)) == 0
 }
 
 namespaces := {pod.namespace | some pod in refs.pods}

@@ -209,3 +209,10 @@ test_net001_a_part_with_policies_is_judged if {
 	doc := object.union(samples.without_object(samples.prod, "NetworkPolicy", "chat-default-deny"), {"partial": true})
 	denied(doc) == denied(samples.without_object(samples.prod, "NetworkPolicy", "chat-default-deny"))
 }
+
+test_net001_a_namespace_without_policies_in_a_part_is_silent if {
+	other := {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "gateway", "namespace": "gateway"}, "spec": {"containers": [{"name": "gateway"}]}}
+	doc := object.union(samples.prod, {"objects": array.concat(samples.prod.objects, [other])})
+	count(denied(doc)) == 1
+	denied(object.union(doc, {"partial": true})) == set()
+}
