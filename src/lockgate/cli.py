@@ -30,6 +30,7 @@ _COMMANDS = {
     "export": "Write the rules or what they judge for OPA, conftest or Gatekeeper.",
     "explain": "Say why a rule exists, what breaks it, how to mend it, how to exempt from it.",
     "new": "Write a new GitOps repository for one vLLM service and gate it.",
+    "pin": "Write the digest of the image and the commit of the model into the release of dev.",
     "secrets": "Look for credentials in files, before they are committed.",
 }
 
