@@ -322,6 +322,15 @@ def test_the_command_line_reads_a_pipe(root: Path) -> None:
     assert {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for r in run["results"]} == {"stdin"}
 
 
+def test_the_example_of_a_teams_rule_judges_no_other_team(root: Path) -> None:
+    write(root, {"pod.yaml": pod("a").replace("securityContext: {privileged: yes}", "tty: true")})
+    report = gate("pod.yaml")
+    assert "SEC001" in report.rules
+    assert [
+        rule for rule in [*report.rules, *(finding.rule for finding in report.findings)] if rule.startswith("TEAM")
+    ] == []
+
+
 def test_a_level_of_dev_is_milder_than_prod(root: Path) -> None:
     write(root, {"pod.yaml": pod("a")})
     rules = {level: {finding.rule for finding in gate("pod.yaml", level=level).findings} for level in ("dev", "prod")}

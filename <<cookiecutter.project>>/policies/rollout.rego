@@ -57,10 +57,12 @@ unwatched(rollout, end) := {"path": ["steps"], "found": "no steps"} if {
 } else := {"path": ["steps", last], "found": "neither after this step"} if {
 	last := max(partial(rollout, end))
 	first := min(partial(rollout, end))
+	not rollout.steps[last].plugin
 	not watched(rollout, first, end)
 }
 
-# Steps that let the canary have a part: of the traffic, of its pods, or the requests with some header.
+# Steps that let the canary have a part: of the traffic, of its pods, or the requests with some header. What a
+# plugin does is its own.
 partial(rollout, end) := [i |
 	some i
 	step := rollout.steps[i]
@@ -75,7 +77,7 @@ is_partial(step, full) if {
 }
 
 is_partial(step, _) if {
-	some field in ["setCanaryScale", "setHeaderRoute", "setMirrorRoute"]
+	some field in ["setCanaryScale", "setHeaderRoute", "setMirrorRoute", "plugin"]
 	step[field]
 }
 

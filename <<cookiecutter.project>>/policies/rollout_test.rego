@@ -292,3 +292,9 @@ test_rol005_a_part_without_replicas if {
 	count(only("ROL005", doc)) == 1
 	only("ROL005", object.union(doc, {"partial": true})) == set()
 }
+
+test_rol001_silent_on_what_plugins_do if {
+	plugin := {"plugin": {"name": "example/steps"}}
+	denied(stepped([plugin, plugin])) == set()
+	denied(stepped([plugin])) == set()
+}

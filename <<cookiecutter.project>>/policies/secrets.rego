@@ -44,7 +44,7 @@ encrypted(_, "")
 # What another program fills in (${TOKEN}, $TOKEN, <token>, {{token}}, op://vault/item) is no secret yet.
 encrypted(_, value) if {
 	is_string(value)
-	regex.match(`^(\$\{[^}]+\}|\$\w+|\$\(\w+\)|<[^<>]+>|\{\{.*\}\}|(op|ref\+[a-z]+)://.+)$`, value)
+	regex.match(`^(\$\{[^}]+\}|\$\w+|\$\(\w+\)|<[^<>]+>|\{\{.*\}\}|(op|ref\+[a-z]+)://.+)$`, trim_space(value))
 }
 
 encrypted(_, null)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lockgate import blame, context, discover, evaluate, manifests, render, rules
 from lockgate.delivery import ArgoFolder
 from lockgate.errors import LockgateError
-from lockgate.model import Json, LeftOut, Location, ObjectRef, Overlay, Rendering, Report
+from lockgate.model import Json, LeftOut, Location, ObjectRef, Overlay, Rendering, Report, Rule
 from lockgate.model import Path as Field
 from lockgate.resources import PROJECT, template_root
 from lockgate.trace import Sources, Trace, check_sources
@@ -81,13 +81,14 @@ def check(
     step(f"evaluating {len(scene.ruleset.rules)} rules")
     evaluation = _evaluate(scene, options)
     step("finding the lines to change")
-    repository, ruleset, renderings = scene.repository, scene.ruleset, scene.renderings
+    repository, renderings, judging = scene.repository, scene.renderings, _judging(scene)
+    violations = [violation for violation in evaluation.violations if violation.rule in judging]
     lines = blame.Lines(partial(_locate, scene.traces, scene.argo), scene.argo.delivery.served)
-    found = blame.findings(evaluation.violations, ruleset.rules, repository.settings, renderings, lines, options.today)
+    found = blame.findings(violations, judging, repository.settings, renderings, lines, options.today)
     return repository, Report(
         environments=tuple(scene.traces),
         objects={r.overlay.environment: len(r.objects) for r in renderings},
-        rules=ruleset.rules,
+        rules=judging,
         findings=found,
         not_covered=evaluation.not_covered,
         renderer=renderings[0].renderer,
@@ -97,6 +98,12 @@ def check(
         texts=scene.sources.texts(),
         shared=scene.argo.objects,
     )
+
+
+def _judging(scene: _Scene) -> Mapping[str, Rule]:
+    """The rules that count: a team's own are an example where the repository is not that team's."""
+    found = scene.ruleset.rules
+    return {k: r for k, r in found.items() if not r.file.startswith("team/")} if scene.repository.foreign else found
 
 
 def documents(path: Path, options: Options) -> tuple[Repository, RuleSet, Mapping[str, Mapping[str, Json]]]:
