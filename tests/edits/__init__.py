@@ -15,6 +15,7 @@ from edits import (
     security,
     serving,
     traffic,
+    workloads,
 )
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
@@ -32,6 +33,7 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
     *serving.FAULTS,
     *traffic.FAULTS,
+    *workloads.FAULTS,
 )
 
 SILENT: tuple[Edit, ...] = (
@@ -43,6 +45,7 @@ SILENT: tuple[Edit, ...] = (
     *metrics.SILENT,
     *serving.SILENT,
     *traffic.SILENT,
+    *workloads.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]
