@@ -19,8 +19,8 @@ import rego.v1
 #   `environment`. The environment label is the overlay's environment; workloads and Services stand in one namespace,
 #   lockgate.yaml's where it names one. A label that no object has is one finding. Names are DNS-1123 subdomains,
 #   labels for Services and Namespaces. Silent: objects of the whole cluster, names of RBAC objects, values with a
-#   placeholder such as `${NAME}`; without a lockgate.yaml `owner`, `environment`, other kinds' labels and a
-#   namespace that nothing says.
+#   placeholder such as `${NAME}`; without a lockgate.yaml `owner`, `environment`, other kinds' labels and every
+#   namespace but default.
 # related_resources:
 #   - https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
 #   - https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
@@ -53,7 +53,7 @@ deny contains result if {
 	is_string(value)
 	value != ""
 	not placeholder(value)
-	team_settings
+	not environment.partial
 	name := environment.name
 	not value in environment_names
 	result := results.finding("LBL001", carrier.object, ["metadata", "labels", "environment"], sprintf("the label 'environment' wants '%v', found '%v'", [name, value]))
@@ -70,18 +70,18 @@ carriers := [{"object": obj, "keys": keys, "present": present} |
 wanted_keys(obj) := workload_keys if {
 	is_main(obj)
 } else := catalogue.object_labels.other if {
-	team_settings
+	not environment.partial
 	objects.namespace(obj) != ""
 } else := catalogue.object_labels.other if {
-	team_settings
+	not environment.partial
 	obj.kind == "Namespace"
 	objects.name(obj) in main_namespaces
 }
 
-# A team's own labels are asked of a team's own repository.
-workload_keys := catalogue.object_labels.workload if {
-	team_settings
-} else := catalogue.object_labels.foreign
+# A team's own labels are asked of a team's own repository; what others apply may get its namespace there.
+workload_keys := catalogue.object_labels.foreign if {
+	environment.partial
+} else := catalogue.object_labels.workload
 
 labelled(obj, key) if {
 	value := obj.metadata.labels[key]
@@ -99,14 +99,6 @@ present_somewhere := {key |
 	some carrier in carriers
 	some key in carrier.present
 }
-
-# Does a lockgate.yaml name the environments? Without one the environment's name is only how strict to be, and who
-# applies the objects may say their namespace.
-team_settings if data.project != ""
-
-team_settings if data.owner != ""
-
-team_settings if count(data.environments) > 1
 
 # The key in lockgate.yaml, or the name of the overlay's folder.
 environment_names := {environment.name} | folder_names
@@ -146,7 +138,7 @@ main := array.concat(
 main_namespaces := {objects.namespace(obj) | some obj in main}
 
 deny contains result if {
-	team_settings
+	not environment.partial
 	main_namespaces == {""}
 	place := results.place(main[0], ["metadata", "namespace"])
 	found := results.finding_at("LBL001", place.object, place.path, sprintf("the environment's objects want a namespace%v, found none on any of them", [named_wish]))
@@ -178,17 +170,23 @@ named_wish := sprintf(" '%v'", [settings_namespace]) if {
 
 # What is wrong with a namespace, as the end of a sentence; undefined when nothing surely is.
 namespace_problem(ns) := sprintf("a namespace%v, found none", [named_wish]) if {
+	not environment.partial
 	ns == ""
 } else := sprintf("a namespace of the service's own, found '%v'", [ns]) if {
 	forbidden(ns)
 } else := sprintf("the namespace '%v' of its environment, found '%v'", [wanted_namespace, ns]) if {
+	not environment.partial
+	ns != ""
 	ns != wanted_namespace
 	not placeholder(ns)
 }
 
 forbidden(ns) if ns in catalogue.object_labels.forbidden_namespaces
 
-forbidden(ns) if startswith(ns, catalogue.object_labels.forbidden_namespace_prefix)
+forbidden(ns) if {
+	not environment.partial
+	startswith(ns, catalogue.object_labels.forbidden_namespace_prefix)
+}
 
 deny contains result if {
 	some obj in objects.all

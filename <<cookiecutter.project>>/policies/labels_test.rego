@@ -6,7 +6,7 @@ import rego.v1
 environments := {"prod": {"level": "prod", "overlay": "overlays/prod", "namespace": "chat-prod"}}
 
 denied(doc) := results if {
-	results := labels.deny with input as doc with data.environments as environments with data.project as "chat"
+	results := labels.deny with input as doc with data.environments as environments
 }
 
 all_labels := {
@@ -121,7 +121,7 @@ test_lbl001_environment_of_another if {
 
 test_lbl001_environment_by_its_folder_or_without_settings if {
 	foreign(labelled("staging")) == set()
-	results := labels.deny with input as labelled("production") with data.project as "chat" with data.environments as {"prod": object.union(environments.prod, {"overlay": "overlays/production/"})}
+	results := labels.deny with input as labelled("production") with data.environments as {"prod": object.union(environments.prod, {"overlay": "overlays/production/"})}
 	results == set()
 }
 
@@ -209,9 +209,12 @@ test_lbl001_without_settings if {
 	{result.msg | some result in foreign(bare)} == {"the object wants the labels 'app.kubernetes.io/name', found none"}
 	foreign(without_labels("ConfigMap", ["app.kubernetes.io/instance"])) == set()
 	foreign(homeless) == set()
+	foreign(placed("")) == set()
+	foreign(placed("kube-system")) == set()
+	foreign(placed("other")) == set()
 	{result.msg | some result in foreign(placed("default"))} == {"the object wants a namespace of the service's own, found 'default'"}
 }
 
 foreign(doc) := results if {
-	results := labels.deny with input as doc with data.environments as {"prod": {"level": "prod", "overlay": "deploy"}}
+	results := labels.deny with input as object.union(doc, {"partial": true}) with data.environments as {"prod": {"level": "prod", "overlay": "deploy"}}
 }

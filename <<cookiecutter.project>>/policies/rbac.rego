@@ -2,6 +2,7 @@
 package lockgate.rbac
 
 import data.lockgate.lib.catalogue
+import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
@@ -15,7 +16,7 @@ import rego.v1
 #   A pod without a ServiceAccount shares `default` with everything else in the namespace, and each right that
 #   anybody gives to it. A mounted token lets whoever breaks into the server talk to the API as that account. An
 #   account that a binding of the build names needs its token, so its pods are silent; of one that the build does not
-#   render nobody knows what it says.
+#   render, and of the rights that others give to manifests without a lockgate.yaml, nobody knows.
 # related_resources:
 #   - https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/
 # custom:
@@ -33,6 +34,7 @@ deny contains result if {
 
 deny contains result if {
 	some workload in workloads.all
+	not environment.partial
 	workload.pod.automountServiceAccountToken == true
 	key := account_key(workload)
 	key in refs.existing.ServiceAccount
@@ -41,6 +43,7 @@ deny contains result if {
 }
 
 deny contains result if {
+	not environment.partial
 	some obj in objects.of_kind("ServiceAccount")
 	not objects.name(obj) in shared_accounts
 	mounts := object.get(obj, "automountServiceAccountToken", null)

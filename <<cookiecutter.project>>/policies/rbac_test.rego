@@ -76,6 +76,13 @@ test_rba001_account_with_rights_is_silent if {
 	count(denied(samples.with_objects(account_set(samples.prod, true), [bound({"kind": "ServiceAccount", "name": "chat", "namespace": "other"})]))) == 1
 }
 
+# Others may give it rights.
+test_rba001_token_in_a_part_is_silent if {
+	denied(object.union(account_set(samples.prod, true), {"partial": true})) == set()
+	denied(object.union(pod_set("automountServiceAccountToken", true), {"partial": true})) == set()
+	denied(object.union(pod_set("serviceAccountName", "default"), {"partial": true})) == own_account("'default'")
+}
+
 test_rba001_account_that_no_pod_uses_is_silent if {
 	other := samples.object_of("v1", "ServiceAccount", "spare", "chat-prod", {})
 	denied(samples.with_objects(samples.prod, [other])) == set()
