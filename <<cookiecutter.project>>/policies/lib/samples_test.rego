@@ -82,11 +82,6 @@ job(ns) := object_of("batch/v1", "Job", "chat-preload", ns, {"spec": {"template"
 	"spec": preload_pod,
 }}})
 
-namespace(ns) := {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns, "labels": {
-	"pod-security.kubernetes.io/enforce": "restricted",
-	"pod-security.kubernetes.io/enforce-version": "v1.36",
-}}}
-
 config(ns) := object_of("v1", "ConfigMap", "chat-serve", ns, {"data": {"serve.yaml": sprintf("model: Qwen/Qwen3-14B\nrevision: %s\ntensor-parallel-size: 2\n", [revision])}})
 
 service(ns) := object_of("v1", "Service", "chat", ns, {"spec": {
@@ -134,8 +129,8 @@ hub_egress := {
 document(environment) := {
 	"environment": environment,
 	"objects": [
-		namespace(ns),
-		object_of("v1", "ServiceAccount", "chat", ns, {"automountServiceAccountToken": false}),
+		object_of("v1", "Namespace", ns, "", {}),
+		object_of("v1", "ServiceAccount", "chat", ns, {}),
 		config(ns),
 		service(ns),
 		claim(ns),
