@@ -60,12 +60,13 @@ ALLOWED: dict[str, set[str]] = {
     "baseline": GROUND | SHARED,
     "blame": GROUND | SHARED | {"evaluate"},
     "export": GROUND | SHARED | {"engines", "evaluate", "rules"},
+    "doctor": GROUND | SHARED,
     "generate": GROUND | SHARED,
     "hub": {"lockgate", "errors"},
     "registry": {"lockgate", "errors"},
     "release": GROUND | SHARED,
     "secrets": GROUND | SHARED,
-    "pipeline": GROUND | SHARED | STAGES | {"blame", "context", "delivery", "manifests", "rules"},
+    "pipeline": GROUND | SHARED | STAGES | {"blame", "context", "delivery", "doctor", "manifests", "rules"},
     "commands": GROUND
     | SHARED
     | {
@@ -73,6 +74,7 @@ ALLOWED: dict[str, set[str]] = {
         "export",
         "pipeline",
         "discover",
+        "doctor",
         "generate",
         "hub",
         "registry",
@@ -91,12 +93,13 @@ ONLY_IN = {
     "cookiecutter": {"generate"},
     "regopy": {"engines"},
     "opa_client": {"engines"},
+    "kubernetes": {"doctor"},
     "promql_parser": {"context"},
     "pykustomize": {"render"},
     "detect_secrets": {"secrets"},
 }
 # What costs time at each start: imported inside functions, never by a module itself.
-LAZY = ("cookiecutter", "detect_secrets", "opa_client", "promql_parser", "pykustomize", "regopy", "rich")
+LAZY = ("cookiecutter", "detect_secrets", "kubernetes", "opa_client", "promql_parser", "pykustomize", "regopy", "rich")
 
 
 def part_of(path: Path) -> str:
@@ -188,7 +191,8 @@ def test_nothing_of_lockgate_imports_the_tools() -> None:
 
 def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[^\w.-]", dependency)[0].lower() for dependency in project["dependencies"]}
+    optional = [dependency for extra in project["optional-dependencies"].values() for dependency in extra]
+    declared = {re.split(r"[^\w.-]", dependency)[0].lower() for dependency in [*project["dependencies"], *optional]}
     names = {
         "yaml": "pyyaml",
         "opa_client": "opa-python-client",

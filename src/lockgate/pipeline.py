@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lockgate import blame, context, discover, evaluate, manifests, render, rules
 from lockgate.delivery import ArgoFolder
+from lockgate.doctor import Subject
 from lockgate.errors import LockgateError
 from lockgate.model import Json, LeftOut, Location, ObjectRef, Overlay, Rendering, Report, Rule
 from lockgate.model import Path as Field
@@ -138,6 +139,22 @@ def rendered(repository: Repository) -> list[Rendering]:
         LockgateError: A build is broken.
     """
     return _render(repository.root, repository.overlays, Sources(repository.root), "")
+
+
+def survey(path: Path, options: Options) -> Subject:
+    """The repository around `path` as `lockgate doctor` asks a cluster about it.
+
+    Raises:
+        LockgateError: As `check`.
+    """
+    scene = _prepare(path, options, None, lambda _text: None)
+    if scene is None:  # there is an environment, and none is left out
+        raise AssertionError
+    documents = _evaluate(scene, options).documents
+    computed = documents[evaluate.REPOSITORY]["repository"]["environments"]
+    gpus = {name: int(entry["facts"]["peak"]["gpus"]) for name, entry in computed.items()}
+    lines = partial(_locate, scene.traces, scene.argo)
+    return Subject(scene.repository.settings, tuple(scene.renderings), gpus, lines)
 
 
 class _Scene(NamedTuple):
