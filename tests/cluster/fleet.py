@@ -84,7 +84,8 @@ class Fleet:
         if kind == "DELETED" or "deletionTimestamp" in pod["metadata"]:
             self.ready.pop(key, None)
         elif pod["status"].get("phase") == "Running":
-            self.ready.setdefault(key, (pod, time.monotonic()))
+            since = self.ready[key][1] if key in self.ready else time.monotonic()
+            self.ready[key] = (pod, since)
 
     def exposition(self) -> str:
         """What one scrape reads."""

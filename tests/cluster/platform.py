@@ -38,7 +38,7 @@ def serve_metrics(kube: Kube, prometheus: str, certificate: Path, key: Path) -> 
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = answer(prometheus, urllib.parse.urlsplit(self.path).path)
+            found = answer(prometheus, urllib.parse.unquote(urllib.parse.urlsplit(self.path).path))
             body = json.dumps(found or {}).encode()
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", "application/json")

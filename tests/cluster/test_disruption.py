@@ -55,7 +55,9 @@ def evict(kube: Kube, pod: Object) -> int:
     metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
     try:
-        answer = kube.request("POST", f"{kube.path(pod)}/eviction", json=body)
+        answer = kube.request(
+            "POST", f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/eviction", json=body
+        )
     except ApiError as error:
         return error.status
     return answer.status_code

@@ -15,7 +15,6 @@ from edits import (
     security,
     serving,
     traffic,
-    workloads,
 )
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
@@ -33,7 +32,6 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
     *serving.FAULTS,
     *traffic.FAULTS,
-    *workloads.FAULTS,
 )
 
 SILENT: tuple[Edit, ...] = (
@@ -45,7 +43,6 @@ SILENT: tuple[Edit, ...] = (
     *metrics.SILENT,
     *serving.SILENT,
     *traffic.SILENT,
-    *workloads.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]
