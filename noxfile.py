@@ -161,8 +161,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Write the pages about the rules, their examples and the table of what tests them."""
+    """Write the pages about the rules, their examples, the table of what tests them, and the schema of serve.yaml."""
     develop(session)
+    run(session, "python", "tools/serve_schema.py")
     run(session, "python", "tools/rule_docs.py", path=pinned(session))
 
 
