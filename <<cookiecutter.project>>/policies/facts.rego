@@ -24,7 +24,7 @@ counted(workload) if {
 }
 
 # What the environment's servers run: {"id": kind, name and container, "container", "digest" of the image and
-# "revision" of the model ("" where the repository does not say), and the places of both}.
+# "revision" of the model ("" where they are not pinned), and the places of both}.
 release := [{
 	"id": concat("/", [engine.object.kind, objects.name(engine.object), engine.name]),
 	"container": engine.name,
@@ -43,5 +43,5 @@ digest_of(container) := found[0][1] if {
 } else := ""
 
 revision_of(engine) := engine.flags.revision if {
-	is_string(engine.flags.revision.value)
+	regex.match(`^[0-9a-f]{40}$`, object.get(engine.flags, ["revision", "value"], ""))
 } else := {"value": "", "object": engine.object, "path": engine.path}

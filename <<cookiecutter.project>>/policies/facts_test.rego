@@ -34,18 +34,19 @@ test_gpu_pods_that_only_the_cluster_counts if {
 
 test_release_of_prod if {
 	pinned := testing.server(testing.prod, {"image": "docker.io/vllm/vllm-openai@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"})
-	doc := testing.serving(pinned, "model: Qwen/Qwen3-14B\nrevision: abc\ntensor-parallel-size: 2\n")
+	doc := testing.serving(pinned, "model: Qwen/Qwen3-14B\nrevision: 40c069824f4251a91eefaf281ebe4c544efd3e18\ntensor-parallel-size: 2\n")
 	of(doc).release == [{
 		"id": "Deployment/chat/vllm",
 		"container": "vllm",
 		"digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-		"revision": "abc",
+		"revision": "40c069824f4251a91eefaf281ebe4c544efd3e18",
 		"image_place": {"object": testing.server_ref("prod"), "path": testing.container_path(["image", "digest"])},
 		"revision_place": {"object": {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "chat-prod", "name": "chat-serve"}, "path": ["data", "serve.yaml", "revision"]},
 	}]
 }
 
 test_release_that_the_repository_does_not_pin if {
-	[entry] := [one | some one in of(testing.prod).release]
-	[entry.digest, entry.revision] == ["", ""]
+	every text in ["model: x\n", "model: x\nrevision: main\n", "model: x\nrevision: 7\n"] {
+		[[entry.digest, entry.revision] | some entry in of(testing.serving(testing.prod, text)).release] == [["", ""]]
+	}
 }

@@ -279,7 +279,7 @@ deny contains result if {
 	some obj in objects.of_kind("PodDisruptionBudget")
 	selector := object.get(obj, ["spec", "selector"], null)
 	selects_nothing(obj, selector)
-	result := results.finding("REF003", obj, ["spec", "selector"], sprintf("the PodDisruptionBudget wants a selector that matches a pod, found %v", [selector_text(selector)]))
+	result := results.finding("REF003", obj, array.concat(["spec", "selector"], odd_label(obj, selector)), sprintf("the PodDisruptionBudget wants a selector that matches a pod, found %v", [selector_text(selector)]))
 }
 
 deny contains result if {
@@ -288,7 +288,7 @@ deny contains result if {
 	selector := obj.spec.podSelector
 	is_object(selector)
 	selects_nothing(obj, selector)
-	result := results.finding("REF003", obj, ["spec", "podSelector"], sprintf("the NetworkPolicy wants a podSelector that matches a pod, found %v", [selector_text(selector)]))
+	result := results.finding("REF003", obj, array.concat(["spec", "podSelector"], odd_label(obj, selector)), sprintf("the NetworkPolicy wants a podSelector that matches a pod, found %v", [selector_text(selector)]))
 }
 
 # No selector at all matches nothing, an empty one everything.
@@ -302,6 +302,16 @@ selects_nothing(obj, selector) if {
 	count(refs.selected(ns, selector)) == 0
 	not refs.selects_by_controller(selector)
 }
+
+# The way from a selector to the one label that no pod has, where there is one.
+odd_label(obj, selector) := ["matchLabels", odd[0]] if {
+	ns := objects.namespace(obj)
+	odd := [label |
+		some label, value in selector.matchLabels
+		count([pod | some pod in refs.pods; pod.namespace == ns; pod.labels[label] == value]) == 0
+	]
+	count(odd) == 1
+} else := []
 
 selector_text(null) := "none"
 

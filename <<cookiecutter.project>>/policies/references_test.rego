@@ -235,7 +235,7 @@ test_ref003_budgets if {
 	ref003(budget({"selector": {"matchLabels": testing.labels}})) == set()
 	ref003(budget({"selector": {}})) == set()
 	ref003(budget({})) == {samples.result("REF003", ref, ["spec", "selector"], "the PodDisruptionBudget wants a selector that matches a pod, found none")}
-	ref003(budget({"selector": {"matchLabels": {"app": "x"}}})) == {samples.result("REF003", ref, ["spec", "selector"], "the PodDisruptionBudget wants a selector that matches a pod, found app=x")}
+	ref003(budget({"selector": {"matchLabels": {"app": "x"}}})) == {samples.result("REF003", ref, ["spec", "selector", "matchLabels", "app"], "the PodDisruptionBudget wants a selector that matches a pod, found app=x")}
 	ref003(budget({"selector": {"matchLabels": {"job-name": "chat"}}})) == set()
 	ref003(budget({"selector": "app=x"})) == set()
 }
@@ -243,7 +243,7 @@ test_ref003_budgets if {
 policy(spec) := testing.plus(testing.prod, [samples.policy("chat-prod", "chat", spec)])
 
 test_ref003_network_policies if {
-	result := samples.result("REF003", samples.policy_ref("chat"), ["spec", "podSelector"], "the NetworkPolicy wants a podSelector that matches a pod, found app=x")
+	result := samples.result("REF003", samples.policy_ref("chat"), ["spec", "podSelector", "matchLabels", "app"], "the NetworkPolicy wants a podSelector that matches a pod, found app=x")
 	ref003(policy({"podSelector": {"matchLabels": {"app": "x"}}})) == {result}
 	{other.msg | some other in ref003(policy({"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}))} == {"the NetworkPolicy wants a podSelector that matches a pod, found matchExpressions"}
 	every selector in [{}, null, {"matchLabels": testing.labels}, {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "Exists"}]}] {

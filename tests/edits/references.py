@@ -8,6 +8,7 @@ HPA = "components/hpa/autoscaler.yaml"
 BUDGET = "components/disruption-budget/disruption-budget.yaml"
 ROUTE = "components/gateway-api/route.yaml"
 BACKENDS = "components/progressive/route-backends.yaml"
+TTFT = "components/progressive/analysis/ttft.yaml"
 ALERTS = "observability/alerts/rules.yaml"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 TARGET = "  scaleTargetRef:\n    apiVersion: argoproj.io/v1alpha1\n    kind: Rollout\n    name: qwen-chat\n"
@@ -27,14 +28,20 @@ FAULTS: tuple[Edit, ...] = (
     Edit("autoscaler-of-nothing", HPA, TARGET, TARGET.replace("name: qwen-chat", "name: qwen-chats"), "REF003", "name: qwen-chats", UPPER),
     Edit("autoscaler-of-the-template", HPA, TARGET, TARGET.replace("argoproj.io/v1alpha1", "apps/v1").replace("Rollout", "Deployment"), "REF003", "kind: Deployment", UPPER),
     Edit("autoscaler-of-another-group", HPA, TARGET, TARGET.replace("argoproj.io/v1alpha1", "apps/v1"), "REF003", "apiVersion: apps/v1", UPPER),
-    Edit("policy-for-no-pod", POLICIES, PRELOAD_POLICY, PRELOAD_POLICY.replace("preload", "download"), "REF003", "podSelector:", nth=5),
+    Edit("policy-for-no-pod", POLICIES, PRELOAD_POLICY, PRELOAD_POLICY.replace("preload", "download"), "REF003", "component: download"),
     # Backends
     Edit("backend-missing", ROUTE, "          name: qwen-chat\n          port: 80\n", "          name: qwen-chats\n          port: 80\n", "REF003", "name: qwen-chats", ("dev",)),
     Edit("backend-port-missing", ROUTE, "          name: qwen-chat\n          port: 80\n", "          name: qwen-chat\n          port: 8000\n", "REF003", "port: 8000", ("dev",)),
     Edit("backend-of-the-core-group", ROUTE, '        - group: ""\n', "        - group: core\n", "REF003", "group: core", ("dev",)),
+    # One name of the model
+    Edit("alert-of-another-model", ALERTS, WAITING, WAITING + '                model_name="qwen3-14b-chat",\n', "REF004", "expr: |", ("prod",)),
+    Edit("analysis-of-another-model", TTFT, "seconds_bucket{", 'seconds_bucket{model_name="Qwen/Qwen3-14B", ', "REF004", "query: |", UPPER),
 )
 
 SILENT: tuple[Edit, ...] = (
+    Edit("alert-of-this-model", ALERTS, WAITING, WAITING + '                model_name="qwen3-14b",\n'),
+    Edit("alert-of-models-alike", ALERTS, WAITING, WAITING + '                model_name=~"qwen3.*",\n'),
+    Edit("name-that-nobody-repeats", release("prod"), 'served-model-name: "qwen3-14b"', "served-model-name: [chat, qwen3-14b]"),
     Edit("revision-of-dev-ahead", release("dev"), "40c069824f4251a91eefaf281ebe4c544efd3e18", "0123456789abcdef0123456789abcdef01234567"),
     Edit("digest-of-canary-first", release("canary", "kustomization.yaml"), "newTag: v0.32.0", f"newTag: v0.32.0\n    digest: {DIGEST}"),
     Edit("refreshed-every-half-hour", SECRETS, API_KEY, API_KEY.replace("1h", "0h30m")),
