@@ -305,13 +305,14 @@ selects_nothing(obj, selector) if {
 
 # The way from a selector to the one label that no pod has, where there is one.
 odd_label(obj, selector) := ["matchLabels", odd[0]] if {
-	ns := objects.namespace(obj)
 	odd := [label |
-		some label, value in selector.matchLabels
-		count([pod | some pod in refs.pods; pod.namespace == ns; pod.labels[label] == value]) == 0
+		some label in object.keys(selector.matchLabels)
+		on_no_pod(objects.namespace(obj), label, selector.matchLabels[label])
 	]
 	count(odd) == 1
 } else := []
+
+on_no_pod(ns, label, value) if count([pod | some pod in refs.pods; pod.namespace == ns; pod.labels[label] == value]) == 0
 
 selector_text(null) := "none"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, ROLLOUT, SERVICE, SETTINGS, UPPER, Edit, overlay
+from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, SERVICE, SETTINGS, Edit, overlay
 
 AUTOSCALER = """---
 apiVersion: autoscaling/v2
