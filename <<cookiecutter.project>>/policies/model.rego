@@ -1,8 +1,10 @@
 # The model: one revision, no code of its own, weights from the claim.
 package lockgate.model
 
+import data.lockgate.lib.environment
 import data.lockgate.lib.hub
 import data.lockgate.lib.results
+import data.lockgate.lib.security
 import data.lockgate.lib.vllm
 import rego.v1
 
@@ -50,6 +52,7 @@ deny contains result if {
 deny contains result if {
 	some engine in vllm.engines
 	hub.weights_from_claim(engine)
+	not may_fill_it(engine)
 	not engine.container.envFrom
 	not hub.offline_variable(engine)
 	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%v' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.name]))
@@ -58,6 +61,7 @@ deny contains result if {
 deny contains result if {
 	some engine in vllm.engines
 	hub.weights_from_claim(engine)
+	not may_fill_it(engine)
 	variable := hub.offline_variable(engine)
 	hub.literal(variable)
 	not hub.is_offline(variable.value)
@@ -66,6 +70,17 @@ deny contains result if {
 		variable.name,
 		variable.value,
 	]))
+}
+
+# In a part of what runs nobody knows of a preload Job: a server that writes to the claim downloads its model.
+may_fill_it(engine) if {
+	environment.partial
+	not hub.local_model(engine)
+	some directory in array.concat(hub.flag_directories(engine), hub.cache_directories(engine))
+	found := security.mount(engine, directory)
+	found.volume.persistentVolumeClaim
+	not found.mount.readOnly
+	not found.volume.persistentVolumeClaim.readOnly
 }
 
 text(value) := value if is_string(value)

@@ -95,3 +95,11 @@ test_mdl001_a_bucket_has_no_revisions if {
 	])
 	denied(doc) == set()
 }
+
+test_mdl001_in_a_part_a_server_may_fill_its_claim if {
+	writable := samples.server_edited(samples.prod, [{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]}, {"op": "remove", "path": ["env", "1"]}])
+	count(denied(writable)) == 1
+	denied(object.union(writable, {"partial": true})) == set()
+	read_only := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "1"]}])
+	count(denied(object.union(read_only, {"partial": true}))) == 1
+}

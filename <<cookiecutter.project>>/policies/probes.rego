@@ -10,6 +10,17 @@ import rego.v1
 
 quoted(server) := sprintf("\"%v\"", [server.name])
 
+# Servers that answer /health: vLLM's gRPC server has no HTTP.
+http_servers := [server |
+	some server in vllm.servers
+	not speaks_grpc(server.container)
+]
+
+speaks_grpc(container) if {
+	some word in container.command
+	contains(word, "grpc_server")
+}
+
 # Seconds that a probe allows before it acts.
 patience(probe) := failures(probe) * period(probe)
 
@@ -72,14 +83,14 @@ deny contains result if {
 #     Use httpGet with path /health and the name of a declared containerPort that equals
 #     --port (8000 by default).
 deny contains result if {
-	some server in vllm.servers
+	some server in http_servers
 	not is_object(object.get(server.container, "readinessProbe", null))
 	msg := sprintf("container %v has no readinessProbe, wanted httpGet /health", [quoted(server)])
 	result := results.finding("PRB002", server.object, array.concat(server.path, ["readinessProbe"]), msg)
 }
 
 deny contains result if {
-	some server in vllm.servers
+	some server in http_servers
 	some kind, paths in accepted_paths
 	probe := server.container[kind]
 	problem := probe_problem(server, kind, probe, paths)
@@ -135,7 +146,7 @@ declared(container, port) := [{"index": i, "number": entry.containerPort} |
 
 # One finding for all probes: they agree with each other and not with the engine.
 deny contains result if {
-	some server in vllm.servers
+	some server in http_servers
 	listens := vllm.number(server, "port", 8000)
 	wrong := [probe |
 		some kind in ["startupProbe", "readinessProbe", "livenessProbe"]

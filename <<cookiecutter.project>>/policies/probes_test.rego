@@ -170,3 +170,8 @@ test_prb004_silent_on_releases_without_the_flag if {
 	count(found(testing.server(testing.prod, object.union(fields, {"image": "docker.io/vllm/vllm-openai:v0.18.0"})))) == 1
 	count(found(testing.server(testing.prod, object.union(fields, {"image": "docker.io/example/vllm:v0.17.1"})))) == 1
 }
+
+test_prb002_silent_on_a_grpc_server if {
+	fields := {"command": ["python3", "-m", "vllm.entrypoints.grpc_server"], "args": ["--tensor-parallel-size=2", "--shutdown-timeout=60"], "readinessProbe": {"tcpSocket": {"port": 8000}}}
+	{result.id | some result in found(testing.server(testing.prod, fields))} & {"PRB002"} == set()
+}

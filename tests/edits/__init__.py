@@ -10,7 +10,6 @@ from edits import (
     memory,
     metrics,
     pods,
-    references,
     release,
     repository,
     security,
@@ -28,7 +27,6 @@ FAULTS: tuple[Edit, ...] = (
     *memory.FAULTS,
     *metrics.FAULTS,
     *pods.FAULTS,
-    *references.FAULTS,
     *release.FAULTS,
     *repository.FAULTS,
     *security.FAULTS,
@@ -43,7 +41,6 @@ SILENT: tuple[Edit, ...] = (
     *delivery.SILENT,
     *memory.SILENT,
     *metrics.SILENT,
-    *references.SILENT,
     *serving.SILENT,
     *traffic.SILENT,
 )

@@ -14,7 +14,7 @@ MARKED = "whole, marked"
 UNMARKED = "not marked; whole files stay"
 UNTOUCHED = "untouched"
 READ_ONLY = "read only"
-NOT_SEEN = "not looked at"
+NOT_SEEN = "not mounted"
 
 
 @dataclass(frozen=True)

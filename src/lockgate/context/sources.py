@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import posixpath
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Files:
     def __init__(self, repository: Repository, sources: Sources, builds: Mapping[str, Iterable[str]]) -> None:
         self._repository, self._sources, self._builds = repository, sources, builds
         known = not repository.foreign and repository.settings.environments.keys() <= builds.keys()
-        self.unreferenced = tuple(_unreferenced(repository, sources, builds)) if known else ()
+        self.unreferenced = tuple(sorted(_unreferenced(repository, sources, builds))) if known else ()
 
     def facts(self, environment: str) -> dict[str, Json]:
         """What `input.sources` holds for an environment.
@@ -95,9 +96,11 @@ def _is_built(sources: Sources, file: str) -> bool:
 
 
 def _files(root: Path, folder: str) -> Iterator[str]:
-    for file in sorted((root / folder).rglob("*")):
-        if file.suffix in _MANIFESTS and file.is_file():
-            yield file.relative_to(root).as_posix()
+    # os.walk: a tenth of the time of Path.rglob.
+    for here, folders, names in os.walk(root / folder):
+        folders.sort()
+        inside = os.path.relpath(here, root).replace(os.sep, "/")
+        yield from (f"{inside}/{name}" for name in sorted(names) if name.endswith(_MANIFESTS))
 
 
 def _root(sources: Sources, file: str) -> Node:
