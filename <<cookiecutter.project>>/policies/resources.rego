@@ -1,8 +1,11 @@
-# CPU and memory of every container.
+# CPU, memory and local disk of every container.
 package lockgate.resources
 
+import data.lockgate.lib.objects
 import data.lockgate.lib.quantity
 import data.lockgate.lib.results
+import data.lockgate.lib.text
+import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -41,3 +44,68 @@ missing(container) := [field |
 	some field in [["requests", "cpu"], ["requests", "memory"], ["limits", "memory"]]
 	object.get(container, array.concat(["resources"], field), null) == null
 ]
+
+# METADATA
+# title: Containers and scratch volumes are bounded on the node's disk
+# description: >-
+#   Logs, the writable layer and every emptyDir on disk share the node's disk with other pods. Without a request the
+#   scheduler does not count it, without a limit or `sizeLimit` one pod fills it, and the kubelet evicts its
+#   neighbours. What a LimitRange of the namespace sets counts. Silent: /dev/shm of an engine on several GPUs, which
+#   is GPU005's.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/storage/ephemeral-storage/
+# custom:
+#   id: RES002
+#   severity: {dev: warning, canary: warning, prod: warning}
+#   remediation: Set `ephemeral-storage` in the container's `resources.requests` and `resources.limits`, and `sizeLimit` in each emptyDir.
+deny contains result if {
+	some entry in workloads.containers
+	absent := [field |
+		some field in ["requests", "limits"]
+		object.get(entry.container, ["resources", field, disk], null) == null
+		not field in disk_defaults(objects.namespace(entry.object))
+	]
+	count(absent) > 0
+	result := results.finding("RES002", entry.object, array.concat(entry.path, ["resources", absent[0], disk]), sprintf("container '%v' lacks %v, wanted requests and limits of ephemeral-storage", [
+		entry.name,
+		concat(", ", [concat(".", [field, disk]) | some field in absent]),
+	]))
+}
+
+deny contains result if {
+	some workload in workloads.all
+	some index, volume in workload.pod.volumes
+	is_object(volume.emptyDir)
+	unbounded(volume.emptyDir)
+	not shared_memory(workload, volume)
+	result := results.finding("RES002", workload.object, array.concat(workload.path, ["volumes", index, "emptyDir", "sizeLimit"]), sprintf("volume '%v' wants a sizeLimit of its emptyDir, found %v", [
+		objects.string_at(volume, "name"),
+		text.found(object.get(volume.emptyDir, "sizeLimit", null)),
+	]))
+}
+
+disk := "ephemeral-storage"
+
+# What LimitRanges of a namespace fill in for containers. A default limit is the default request too.
+disk_defaults(ns) := {field |
+	some obj in objects.of_kind("LimitRange")
+	objects.namespace(obj) == ns
+	some item in obj.spec.limits
+	item.type == "Container"
+	some field in ["requests", "limits"]
+	some filled in fills[field]
+	item[filled][disk]
+}
+
+fills := {"requests": ["default", "defaultRequest"], "limits": ["default"]}
+
+# The kubelet reads no limit and a limit of 0 alike.
+unbounded(source) if object.get(source, "sizeLimit", null) in {null, 0, "0"}
+
+shared_memory(workload, volume) if {
+	server := vllm.server_of(workload)
+	vllm.number(server, "tensor-parallel-size", 1) > 1
+	some mount in server.container.volumeMounts
+	mount.name == volume.name
+	trim_suffix(mount.mountPath, "/") == "/dev/shm"
+}

@@ -8,7 +8,9 @@ found(doc) := result if {
 	result := resources.deny with input as doc
 }
 
-given(limits, requests) := testing.server(testing.prod, {"resources": {"limits": limits, "requests": requests}})
+disk := {"ephemeral-storage": "16Gi"}
+
+given(limits, requests) := testing.server(testing.prod, {"resources": {"limits": object.union(disk, limits), "requests": object.union(disk, requests)}})
 
 at_server(rest, msg) := {"id": "RES001", "msg": msg, "object": testing.server_ref("prod"), "path": testing.container_path(rest)}
 
@@ -25,7 +27,7 @@ test_res001_each_missing_value if {
 }
 
 test_res001_all_missing_is_one_finding if {
-	found(testing.server(testing.prod, {"resources": null})) == {at_server(["resources", "requests", "cpu"], "container \"vllm\" lacks requests.cpu, requests.memory, limits.memory, wanted requests.cpu, requests.memory and limits.memory")}
+	{result | some result in found(testing.server(testing.prod, {"resources": null})); result.id == "RES001"} == {at_server(["resources", "requests", "cpu"], "container \"vllm\" lacks requests.cpu, requests.memory, limits.memory, wanted requests.cpu, requests.memory and limits.memory")}
 }
 
 test_res001_memory_request_below_limit if {
@@ -36,10 +38,68 @@ test_res001_memory_request_below_limit if {
 
 test_res001_init_containers_count if {
 	doc := testing.pod_changed(testing.prod, [{"op": "add", "path": ["initContainers"], "value": [{"name": "first"}]}])
-	{result.path | some result in found(doc)} == {["spec", "template", "spec", "initContainers", 0, "resources", "requests", "cpu"]}
+	{result.path | some result in found(doc)} == {
+		["spec", "template", "spec", "initContainers", 0, "resources", "requests", "cpu"],
+		["spec", "template", "spec", "initContainers", 0, "resources", "requests", "ephemeral-storage"],
+	}
 }
 
 test_res001_silent_on_equal_values_and_no_cpu_limit if {
 	found(given({"memory": "4Gi"}, {"memory": "4096Mi", "cpu": "250m"})) == set()
 	found(given({"memory": "4Gi"}, {"memory": 4294967296, "cpu": 2})) == set()
+}
+
+# RES002
+
+lacking(fields) := object.remove({"cpu": 1, "memory": "4Gi", "ephemeral-storage": "16Gi"}, fields)
+
+sized(limits, requests) := testing.server(testing.prod, {"resources": {"limits": object.remove(limits, ["cpu"]), "requests": requests}})
+
+on_disk(field, fields) := object.union(at_server([field, "ephemeral-storage"], sprintf("container 'vllm' lacks %v, wanted requests and limits of ephemeral-storage", [fields])), {"id": "RES002", "path": testing.container_path(["resources", field, "ephemeral-storage"])})
+
+test_res002_each_missing_value if {
+	found(sized(lacking([]), lacking(["ephemeral-storage"]))) == {on_disk("requests", "requests.ephemeral-storage")}
+	found(sized(lacking(["ephemeral-storage"]), lacking([]))) == {on_disk("limits", "limits.ephemeral-storage")}
+	found(sized(lacking(["ephemeral-storage"]), lacking(["ephemeral-storage"]))) == {on_disk("requests", "requests.ephemeral-storage, limits.ephemeral-storage")}
+}
+
+limit_range(fields) := {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "disk", "namespace": "chat-prod"}, "spec": {"limits": [fields]}}
+
+test_res002_limit_range_fills_in if {
+	bare := sized(lacking(["ephemeral-storage"]), lacking(["ephemeral-storage"]))
+	found(testing.plus(bare, [limit_range({"type": "Container", "default": disk})])) == set()
+	found(testing.plus(bare, [limit_range({"type": "Container", "defaultRequest": disk})])) == {on_disk("limits", "limits.ephemeral-storage")}
+	found(testing.plus(bare, [limit_range({"type": "Pod", "default": disk})])) == {on_disk("requests", "requests.ephemeral-storage, limits.ephemeral-storage")}
+	elsewhere := object.union(limit_range({"type": "Container", "default": disk}), {"metadata": {"namespace": "other"}})
+	count(found(testing.plus(bare, [elsewhere]))) == 1
+}
+
+scratch(source) := testing.pod_changed(testing.prod, [{"op": "add", "path": ["volumes", "-"], "value": object.union({"name": "scratch"}, source)}])
+
+at_volume(index, found_text) := {
+	"id": "RES002",
+	"msg": sprintf("volume 'scratch' wants a sizeLimit of its emptyDir, found %v", [found_text]),
+	"object": testing.server_ref("prod"),
+	"path": testing.pod_path(["volumes", index, "emptyDir", "sizeLimit"]),
+}
+
+test_res002_volume_without_a_limit if {
+	found(scratch({"emptyDir": {}})) == {at_volume(2, "none")}
+	found(scratch({"emptyDir": {"medium": "Memory"}})) == {at_volume(2, "none")}
+	found(scratch({"emptyDir": {"sizeLimit": "0"}})) == {at_volume(2, "'0'")}
+	found(scratch({"emptyDir": {"sizeLimit": 0}})) == {at_volume(2, "0")}
+}
+
+test_res002_silent_on_other_volumes if {
+	found(scratch({"emptyDir": {"sizeLimit": "1Gi"}})) == set()
+	found(scratch({"emptyDir": "1Gi"})) == set()
+	found(scratch({"configMap": {"name": "x"}})) == set()
+	found(scratch({})) == set()
+}
+
+# /dev/shm of an engine on two GPUs is GPU005's, that of one GPU is not.
+test_res002_shared_memory if {
+	doc := testing.pod_changed(testing.prod, [{"op": "replace", "path": ["volumes", "0", "emptyDir"], "value": {"medium": "Memory"}}])
+	found(testing.server(doc, {"args": ["--tensor-parallel-size=2"]})) == set()
+	{result.path | some result in found(testing.server(doc, {"args": ["--tensor-parallel-size=1"]}))} == {testing.pod_path(["volumes", 0, "emptyDir", "sizeLimit"])}
 }

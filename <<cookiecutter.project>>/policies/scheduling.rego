@@ -3,7 +3,11 @@ package lockgate.scheduling
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
+import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
+import data.lockgate.lib.refs
 import data.lockgate.lib.results
+import data.lockgate.lib.scaling
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
@@ -313,3 +317,102 @@ gpu_toleration(toleration) if workloads.is_gpu(toleration.key)
 gpu_label(label) if is_array(environment.pool.node_selector[label])
 
 gpu_label(label) if strings.any_prefix_match(label, catalogue.gpus.node_label_prefixes)
+
+# METADATA
+# title: Several pods are spread, and share a node where they fit
+# description: >-
+#   The scheduler may put all pods of a service on one node or in one zone, and its loss is then an outage. A
+#   required anti-affinity by host name is the other extreme: one pod takes a node for itself and its other GPUs
+#   stay idle. Counted are the pods that are always there (`replicas`, or the autoscaler's minimum); an entry that
+#   selects other pods spreads nothing.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+# custom:
+#   id: SCH005
+#   severity: {prod: warning}
+#   remediation: >-
+#     Give the pod's spec topologySpreadConstraints with `whenUnsatisfiable: ScheduleAnyway` or a preferred
+#     podAntiAffinity whose labelSelector selects the pod itself; make a required one preferred.
+deny contains result if {
+	some entry in several
+	count(entry.exclusive) == 0
+	not spread(entry)
+	result := results.finding("SCH005", entry.workload.object, array.concat(entry.workload.path, ["topologySpreadConstraints"]), sprintf("%v pods want topologySpreadConstraints or a preferred podAntiAffinity that selects them, found none", [entry.pods]))
+}
+
+deny contains result if {
+	some entry in several
+	fits := pods_on_node(entry.workload)
+	fits > 1
+	some index in entry.exclusive
+	path := array.concat(entry.workload.path, array.concat(required_affinity, [index]))
+	result := results.finding("SCH005", entry.workload.object, path, sprintf("the pods want a preferred podAntiAffinity, found a required one by %v, while %v of them fit a node of %v GPUs", [
+		host_label,
+		fits,
+		environment.pool.gpus_per_node,
+	]))
+}
+
+host_label := "kubernetes.io/hostname"
+
+required_affinity := ["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]
+
+preferred_affinity := ["affinity", "podAntiAffinity", "preferredDuringSchedulingIgnoredDuringExecution"]
+
+# Workloads with two pods or more at any time: {"workload", "pods", "labels", "exclusive": indexes of required
+# anti-affinities by host name that select the pods themselves}.
+several := [{"workload": workload, "pods": pods, "labels": labels, "exclusive": exclusive} |
+	some workload in workloads.all
+	pods := steady_pods(scaling.controller_of(workload))
+	pods > 1
+	labels := refs.labels_of(workload.metadata)
+	terms := entries(workload.pod, required_affinity)
+	exclusive := [index |
+		some index
+		term := terms[index]
+		term.topologyKey == host_label
+		selects_own(term, labels)
+		not term.namespaceSelector
+	]
+]
+
+replicated_kinds := {"Deployment", "ReplicaSet", "Rollout", "StatefulSet"}
+
+steady_pods(controller) := scaling.autoscaler_of(controller).min if {
+	scaling.autoscaler_of(controller)
+} else := quantity.whole_number(object.get(controller, ["spec", "replicas"], 1)) if {
+	objects.string_at(controller, "kind") in replicated_kinds
+}
+
+entries(pod, path) := list if {
+	list := object.get(pod, path, [])
+	is_array(list)
+} else := []
+
+spread(entry) if {
+	some constraint in entries(entry.workload.pod, ["topologySpreadConstraints"])
+	selects_own(constraint, entry.labels)
+}
+
+spread(entry) if {
+	some item in entries(entry.workload.pod, preferred_affinity)
+	selects_own(item.podAffinityTerm, entry.labels)
+}
+
+spread(entry) if {
+	some term in entries(entry.workload.pod, required_affinity)
+	selects_own(term, entry.labels)
+}
+
+# Labels that only the cluster knows (the hash of a template) are not judged.
+selects_own(term, labels) if {
+	is_object(term.labelSelector)
+	refs.selects(term.labelSelector, labels)
+}
+
+selects_own(term, _) if count(term.matchLabelKeys) > 0
+
+pods_on_node(workload) := floor(environment.pool.gpus_per_node / gpus) if {
+	gpus := workloads.pod_gpus(workload.pod)
+	gpus > 0
+}

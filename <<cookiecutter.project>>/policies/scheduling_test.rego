@@ -173,3 +173,80 @@ test_sch_agents_of_nodes_run_everywhere if {
 	}
 	found(testing.document("prod", [agent])) == set()
 }
+
+# SCH005
+
+spread_ref(rest, msg) := {at_pod("SCH005", rest, msg)}
+
+alone := testing.pod_changed(testing.prod, [{"op": "remove", "path": ["topologySpreadConstraints"]}])
+
+placed(affinity) := testing.pod_changed(alone, [{"op": "add", "path": ["affinity"], "value": {"podAntiAffinity": affinity}}])
+
+term(selector) := {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+
+own := {"matchLabels": {"app.kubernetes.io/name": "chat"}}
+
+not_spread := spread_ref(["topologySpreadConstraints"], "2 pods want topologySpreadConstraints or a preferred podAntiAffinity that selects them, found none")
+
+test_sch005_not_spread if {
+	found(alone) == not_spread
+	found(placed({"preferredDuringSchedulingIgnoredDuringExecution": []})) == not_spread
+}
+
+test_sch005_spread if {
+	found(placed({"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term(own)}]})) == set()
+	found(placed({"requiredDuringSchedulingIgnoredDuringExecution": [object.union(term(own), {"topologyKey": "topology.kubernetes.io/zone"})]})) == set()
+}
+
+# An entry for other pods spreads nothing, and takes no node for itself.
+test_sch005_selects_others if {
+	other := {"matchLabels": {"app.kubernetes.io/name": "router"}}
+	found(placed({"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term(other)}]})) == not_spread
+	found(placed({"requiredDuringSchedulingIgnoredDuringExecution": [term(other)]})) == not_spread
+	found(testing.pod_changed(testing.prod, [{"op": "replace", "path": ["topologySpreadConstraints", "0", "labelSelector"], "value": other}])) == not_spread
+	found(testing.pod_changed(testing.prod, [{"op": "remove", "path": ["topologySpreadConstraints", "0", "labelSelector"]}])) == not_spread
+}
+
+# Only the cluster knows the hash of a template.
+test_sch005_labels_of_the_cluster_are_silent if {
+	doc := testing.pod_changed(testing.prod, [
+		{"op": "add", "path": ["topologySpreadConstraints", "0", "matchLabelKeys"], "value": ["pod-template-hash"]},
+		{"op": "remove", "path": ["topologySpreadConstraints", "0", "labelSelector"]},
+	])
+	found(doc) == set()
+}
+
+# Two GPUs of eight: four pods fit a node.
+test_sch005_node_of_its_own if {
+	doc := placed({"requiredDuringSchedulingIgnoredDuringExecution": [term(own)]})
+	found(doc) == spread_ref(
+		["affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", 0],
+		"the pods want a preferred podAntiAffinity, found a required one by kubernetes.io/hostname, while 4 of them fit a node of 8 GPUs",
+	)
+	count(in_pool(doc, pool({"gpus_per_node": 4}))) == 1
+	in_pool(doc, pool({"gpus_per_node": 3})) == set()
+	in_pool(doc, pool({"gpus_per_node": 2})) == set()
+	in_pool(doc, {"a100": object.remove(testing.pools.a100, ["gpus_per_node"])}) == set()
+}
+
+scaled_from(least) := testing.changed(alone, "HorizontalPodAutoscaler", [{"op": "replace", "path": ["spec", "minReplicas"], "value": least}])
+
+test_sch005_one_pod_is_silent if {
+	found(scaled_from(1)) == set()
+	found(scaled_from(2)) == not_spread
+	count(found(scaled_from(3))) == 1
+	found(scaled_from("2")) == set()
+	found(testing.without(alone, "HorizontalPodAutoscaler")) == set()
+}
+
+test_sch005_replicas_of_a_deployment if {
+	doc := testing.without(testing.without(alone, "HorizontalPodAutoscaler"), "Rollout")
+	found(testing.changed(doc, "Deployment", [{"op": "replace", "path": ["spec", "replicas"], "value": 2}])) == not_spread
+	found(testing.changed(doc, "Deployment", [{"op": "replace", "path": ["spec", "replicas"], "value": 1}])) == set()
+	found(testing.changed(doc, "Deployment", [{"op": "remove", "path": ["spec", "replicas"]}])) == set()
+}
+
+# A Job's pods end by themselves.
+test_sch005_job_is_silent if {
+	found(testing.changed(testing.prod, "Job", [{"op": "add", "path": ["spec", "parallelism"], "value": 4}])) == set()
+}

@@ -1,12 +1,10 @@
-# What a container may do to its node, and where it may write.
+# What a container may do to its node, and what its namespace refuses.
 package lockgate.security
 
-import data.lockgate.lib.catalogue
-import data.lockgate.lib.hub
+import data.lockgate.lib.objects
 import data.lockgate.lib.results
 import data.lockgate.lib.security
 import data.lockgate.lib.text
-import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -145,35 +143,20 @@ deny contains result if {
 }
 
 # METADATA
-# title: The root file system is read-only and every cache has a writable mount
+# title: The root file system is read-only
 # description: >-
-#   A read-only root keeps what an intruder or a bug writes out of the image. It holds only as a pair:
-#   vLLM writes to HOME, TMPDIR and the compile caches, and with any of them on the read-only root (or on a
-#   read-only mount) the engine dies at start.
+#   A read-only root keeps what an intruder or a bug writes out of the image. It needs its pair: directories on
+#   writable mounts for whatever the container still writes. An engine's are VLM004's.
 # custom:
 #   id: SEC003
 #   scope: object
 #   severity: {canary: error, prod: error}
-#   remediation: Set `readOnlyRootFilesystem` true, and give HOME, TMPDIR and each cache variable a path on a writable emptyDir of the container.
+#   remediation: Set `readOnlyRootFilesystem` true in the container's `securityContext`, and mount an emptyDir where it writes.
 deny contains result if {
 	some entry in workloads.containers
-	not read_only_root(entry)
+	not security.read_only_root(entry)
 	result := container_finding("SEC003", entry, "readOnlyRootFilesystem", "readOnlyRootFilesystem true")
 }
-
-deny contains result if {
-	some engine in vllm.engines
-	read_only_root(engine)
-	found := misplaced(engine)
-	count(found) > 0
-	result := results.finding("SEC003", engine.object, culprit(engine, found), sprintf("container '%v' has a read-only root and wants a writable mount for %v, found none at %v", [
-		engine.name,
-		concat(", ", [place.name | some place in found]),
-		text.quoted(sort({place.directory | some place in found})),
-	]))
-}
-
-read_only_root(entry) if entry.container.securityContext.readOnlyRootFilesystem == true
 
 container_finding(id, entry, field, wanted) := results.finding(
 	id, entry.object, array.concat(entry.path, ["securityContext", field]),
@@ -184,69 +167,53 @@ container_finding(id, entry, field, wanted) := results.finding(
 	]),
 )
 
-# Directories that the engine writes to and cannot: [{"name", "directory", "path"}].
-misplaced(engine) := outside(array.concat(set_places(engine), default_places(engine)), security.mount_table(engine))
-
-outside(places, table) := [place |
-	some place in places
-	not security.writable_in(table, place.directory)
-]
-
-# Directories that the container's own variables name. A hub cache on a claim is the weights', and MDL001's.
-set_places(engine) := array.concat(
-	named_places(engine, own_directories),
-	[place |
-		some place in named_places(engine, catalogue.caches.hub)
-		not on_claim(engine, place.directory)
-	],
-)
-
-own_directories := array.concat(["HOME"], array.concat(catalogue.caches.temporary, catalogue.caches.variables))
-
-named_places(engine, wanted) := [{"name": variable.name, "directory": directory, "path": array.concat(engine.path, ["env", index, "value"])} |
-	some index
-	variable := engine.container.env[index]
-	variable.name in wanted
-	directory := hub.literal(variable)
-	startswith(directory, "/")
-]
-
-on_claim(engine, directory) if security.mount(engine, directory).volume.persistentVolumeClaim
-
-# What holds when HOME or TMPDIR is not set: the image's home, which a mount may cover, and /tmp.
-default_places(engine) := array.concat(
-	[{"name": "HOME", "directory": "/", "path": array.concat(engine.path, ["env", "HOME"])} |
-		not "HOME" in names(engine)
-		not home_mounted(engine)
-		not engine.container.envFrom
-	],
-	[{"name": "TMPDIR", "directory": catalogue.caches.temporary_default, "path": array.concat(engine.path, ["env", "TMPDIR"])} |
-		not engine.container.envFrom
-		not names_temporary(engine)
-	],
-)
-
-names_temporary(engine) if {
-	some name in catalogue.caches.temporary
-	name in names(engine)
+# METADATA
+# title: The namespace enforces the restricted Pod Security standard
+# description: >-
+#   The label makes the cluster itself refuse a pod that runs as root or reaches for its node, whoever makes it. The
+#   version belongs to it: with `latest`, or none, an upgrade of the cluster changes what is refused. Looked at are
+#   Namespaces that the build renders and puts objects into.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/security/pod-security-admission/
+# custom:
+#   id: SEC004
+#   severity: {canary: error, prod: error}
+#   remediation: Set the Namespace's labels `pod-security.kubernetes.io/enforce` to restricted and `pod-security.kubernetes.io/enforce-version` to the cluster's version, such as v1.36.
+deny contains result if {
+	some obj in objects.of_kind("Namespace")
+	objects.name(obj) in used_namespaces
+	faults := array.concat(enforce_faults(obj), version_faults(obj))
+	count(faults) > 0
+	result := results.finding("SEC004", obj, ["metadata", "labels", faults[0].label], sprintf("namespace '%v' wants %v", [
+		objects.name(obj),
+		concat(" and ", [fault.text | some fault in faults]),
+	]))
 }
 
-names(engine) := {variable.name | some variable in object.get(engine.container, "env", [])}
+used_namespaces := {objects.namespace(obj) | some obj in objects.all}
 
-home_mounted(engine) if {
-	some mount in engine.container.volumeMounts
-	some home in catalogue.caches.homes
-	security.below(mount.mountPath, home)
-}
+enforce := "pod-security.kubernetes.io/enforce"
 
-# One directory without a writable mount: its variable. Several: the mount that all lie on, else the mounts.
-culprit(engine, found) := found[0].path if {
-	count(found) == 1
-} else := array.concat(engine.path, ["volumeMounts", min(indexes)]) if {
-	indexes := {index |
-		some place in found
-		index := security.mount(engine, place.directory).index
-	}
-	count(indexes) == 1
-	count([place | some place in found; not security.mount(engine, place.directory)]) == 0
-} else := array.concat(engine.path, ["volumeMounts"])
+enforce_version := "pod-security.kubernetes.io/enforce-version"
+
+enforce_faults(obj) := [{"label": enforce, "text": words} |
+	level := label_of(obj, enforce)
+	level != "restricted"
+	words := sprintf("%v 'restricted', found %v", [enforce, spoken(level)])
+]
+
+version_faults(obj) := [{"label": enforce_version, "text": words} |
+	version := label_of(obj, enforce_version)
+	not regex.match(`^v[1-9][0-9]*\.[0-9]+$`, version)
+	words := sprintf("%v a version such as 'v1.36', found %v", [enforce_version, spoken(version)])
+]
+
+# A label's text, "" for none.
+label_of(obj, label) := value if {
+	value := obj.metadata.labels[label]
+	is_string(value)
+} else := ""
+
+spoken("") := "none"
+
+spoken(value) := text.found(value) if value != ""

@@ -106,79 +106,39 @@ test_sec003_writable_root if {
 	denied(server_removed(["securityContext", "readOnlyRootFilesystem"])) == of_server("SEC003", ["securityContext", "readOnlyRootFilesystem"], "container 'vllm' wants readOnlyRootFilesystem true, found none")
 }
 
-test_sec003_cache_off_the_mounts if {
-	denied(server_set(["env", "5", "value"], "/root/.triton")) == of_server("SEC003", ["env", 5, "value"], "container 'vllm' has a read-only root and wants a writable mount for TRITON_CACHE_DIR, found none at '/root/.triton'")
+test_sec003_writable_root_said if {
+	denied(server_set(["securityContext", "readOnlyRootFilesystem"], false)) == of_server("SEC003", ["securityContext", "readOnlyRootFilesystem"], "container 'vllm' wants readOnlyRootFilesystem true, found false")
 }
 
-test_sec003_prefix_of_a_name_is_no_mount if {
-	denied(server_set(["env", "5", "value"], "/scratch2/triton")) == of_server("SEC003", ["env", 5, "value"], "container 'vllm' has a read-only root and wants a writable mount for TRITON_CACHE_DIR, found none at '/scratch2/triton'")
+# What a container writes is not this rule's.
+test_sec003_mounts_are_not_looked_at if denied(server_removed(["volumeMounts", "2"])) == set()
+
+namespace_ref := samples.ref("v1", "Namespace", "chat-prod", "")
+
+labelled(labels) := samples.edited(samples.prod, "Namespace", "chat-prod", [{"op": "replace", "path": ["metadata", "labels"], "value": labels}])
+
+enforce := "pod-security.kubernetes.io/enforce"
+
+enforce_version := "pod-security.kubernetes.io/enforce-version"
+
+of_namespace(label, msg) := {samples.result("SEC004", namespace_ref, ["metadata", "labels", label], sprintf("namespace 'chat-prod' wants %s", [msg]))}
+
+test_sec004_each_label if {
+	denied(labelled({enforce_version: "v1.36"})) == of_namespace(enforce, "pod-security.kubernetes.io/enforce 'restricted', found none")
+	denied(labelled({enforce: "baseline", enforce_version: "v1.36"})) == of_namespace(enforce, "pod-security.kubernetes.io/enforce 'restricted', found 'baseline'")
+	denied(labelled({enforce: "restricted"})) == of_namespace(enforce_version, "pod-security.kubernetes.io/enforce-version a version such as 'v1.36', found none")
+	denied(labelled({enforce: "restricted", enforce_version: "latest"})) == of_namespace(enforce_version, "pod-security.kubernetes.io/enforce-version a version such as 'v1.36', found 'latest'")
+	denied(labelled({enforce: "restricted", enforce_version: "1.36"})) == of_namespace(enforce_version, "pod-security.kubernetes.io/enforce-version a version such as 'v1.36', found '1.36'")
 }
 
-test_sec003_home_not_set if {
-	denied(server_removed(["env", "3"])) == of_server("SEC003", ["env", "HOME"], "container 'vllm' has a read-only root and wants a writable mount for HOME, found none at '/'")
-	at_home := samples.server_edited(samples.prod, [
-		{"op": "remove", "path": ["env", "3"]},
-		{"op": "add", "path": ["volumeMounts", "-"], "value": {"name": "scratch", "mountPath": "/root"}},
-	])
-	denied(at_home) == set()
+test_sec004_both_labels_are_one_finding if {
+	denied(labelled({})) == of_namespace(enforce, "pod-security.kubernetes.io/enforce 'restricted', found none and pod-security.kubernetes.io/enforce-version a version such as 'v1.36', found none")
+	denied(labelled(null)) == denied(labelled({}))
 }
 
-test_sec003_temporary_not_set if {
-	denied(server_removed(["env", "4"])) == of_server("SEC003", ["env", "TMPDIR"], "container 'vllm' has a read-only root and wants a writable mount for TMPDIR, found none at '/tmp'")
-	mounted := samples.server_edited(samples.prod, [
-		{"op": "remove", "path": ["env", "4"]},
-		{"op": "add", "path": ["volumeMounts", "-"], "value": {"name": "scratch", "mountPath": "/tmp"}},
-	])
-	denied(mounted) == set()
-}
-
-test_sec003_from_elsewhere_is_silent if {
-	doc := samples.server_edited(samples.prod, [
-		{"op": "remove", "path": ["env", "4"]},
-		{"op": "remove", "path": ["env", "3"]},
-		{"op": "add", "path": ["envFrom"], "value": [{"configMapRef": {"name": "places"}}]},
-	])
-	denied(doc) == set()
-}
-
-test_sec003_no_mount_is_one_finding if {
-	denied(server_removed(["volumeMounts", "2"])) == of_server("SEC003", ["volumeMounts"], "container 'vllm' has a read-only root and wants a writable mount for HOME, TMPDIR, TRITON_CACHE_DIR, found none at '/scratch', '/scratch/tmp', '/scratch/triton'")
-}
-
-test_sec003_read_only_mount_is_one_finding if {
-	denied(server_set(["volumeMounts", "2", "readOnly"], true)) == of_server("SEC003", ["volumeMounts", 2], "container 'vllm' has a read-only root and wants a writable mount for HOME, TMPDIR, TRITON_CACHE_DIR, found none at '/scratch', '/scratch/tmp', '/scratch/triton'")
-}
-
-test_sec003_no_volume_is_one_finding if {
-	{result.path | some result in denied(pod_removed(["volumes", "2"]))} == {samples.server_path(["volumeMounts"])}
-}
-
-# The longest mount path decides: a read-only mount inside a writable one.
-test_sec003_mount_inside_a_mount if {
-	doc := server_set(["volumeMounts", "-"], {"name": "models", "mountPath": "/scratch/triton", "readOnly": true})
-	denied(doc) == of_server("SEC003", ["env", 5, "value"], "container 'vllm' has a read-only root and wants a writable mount for TRITON_CACHE_DIR, found none at '/scratch/triton'")
-}
-
-test_sec003_read_only_volumes if {
-	every volume in [
-		{"name": "scratch", "configMap": {"name": "chat-serve"}},
-		{"name": "scratch", "persistentVolumeClaim": {"claimName": "chat-models", "readOnly": true}},
-	] {
-		{result.path | some result in denied(samples.pod_edited(samples.prod, [{"op": "replace", "path": ["volumes", "2"], "value": volume}]))} == {samples.server_path(["volumeMounts", 2])}
-	}
-}
-
-# Weights on a claim are read only; whether the hub is asked is MDL001's.
-test_sec003_hub_cache_on_a_claim_is_silent if denied(server_set(["env", "1", "value"], "0")) == set()
-
-test_sec003_hub_cache_off_the_mounts if {
-	denied(server_set(["env", "2", "value"], "/cache")) == of_server("SEC003", ["env", 2, "value"], "container 'vllm' has a read-only root and wants a writable mount for HF_HUB_CACHE, found none at '/cache'")
-}
-
-test_sec003_unknown_value_is_silent if denied(server_set(["env", "5", "value"], "$(HOME)/triton")) == set()
-
-# Without an engine the flag alone counts.
-test_sec003_preload_without_home_is_silent if {
-	doc := samples.edited(samples.prod, "Job", "chat-preload", [{"op": "replace", "path": ["spec", "template", "spec", "containers", "0", "env"], "value": []}])
-	denied(doc) == set()
+test_sec004_silent if {
+	denied(samples.without_object(samples.prod, "Namespace", "chat-prod")) == set()
+	other := object.union(samples.namespace("monitoring"), {"metadata": {"labels": {enforce: "privileged"}}})
+	denied(samples.with_objects(samples.prod, [other])) == set()
+	denied(labelled({enforce: "restricted", enforce_version: "v1.30"})) == set()
 }

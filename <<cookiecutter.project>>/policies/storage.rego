@@ -1,13 +1,21 @@
-# Claims: enough access for every pod that mounts them, and someone who fills them.
+# Claims: enough access and room for every pod that mounts them, someone who fills them, and nobody who throws
+# them away.
 package lockgate.storage
 
+import data.lockgate.lib.catalogue
+import data.lockgate.lib.directories
 import data.lockgate.lib.environment
+import data.lockgate.lib.hub
+import data.lockgate.lib.model
 import data.lockgate.lib.objects
+import data.lockgate.lib.quantity
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
 import data.lockgate.lib.scaling
+import data.lockgate.lib.security
 import data.lockgate.lib.strategies
 import data.lockgate.lib.text
+import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -168,3 +176,152 @@ blame(claim, all_mounts) := places[0] if {
 readers_text(claim, all_mounts) := "access mode ReadOnlyMany only" if {
 	object.get(claim, ["spec", "accessModes"], []) == ["ReadOnlyMany"]
 } else := sprintf("read-only mounts in %v", [concat(", ", sort({refs.pod_text(mount.pod) | some mount in all_mounts}))])
+
+# METADATA
+# title: The weights' claim is only read, and large enough
+# description: >-
+#   A server that can write to the model cache can spoil it for every other one. A claim that just holds the weights
+#   has no room for the partial files of a download, nor for a second revision at a rollback: wanted are 1.2 x the
+#   published weights of all models on it, by policies/data/models.json and `models` of lockgate.yaml. Silent: a
+#   server that downloads by itself or keeps its caches on the claim; models without facts; claims whose volume has
+#   its own size (`volumeName`, an empty class, a file system without limits).
+# custom:
+#   id: PVC003
+#   severity: {dev: warning, canary: warning, prod: warning}
+#   remediation: Set `readOnly` true in the server's volumeMount of the claim; set the claim's `resources.requests.storage` to 1.2 x the weights or more.
+deny contains result if {
+	some server in vllm.servers
+	only_reads(server)
+	mount := hub.weights_mount(server)
+	not mount.mount.readOnly == true
+	not mount.volume.persistentVolumeClaim.readOnly == true
+	not caches_on(server, mount)
+	result := results.finding("PVC003", server.object, array.concat(server.path, ["volumeMounts", mount.index, "readOnly"]), sprintf("container '%v' wants to mount the weights' claim '%v' with readOnly true, found %v", [
+		server.name,
+		objects.string_at(mount.volume.persistentVolumeClaim, "claimName"),
+		text.found(object.get(mount.mount, "readOnly", null)),
+	]))
+}
+
+deny contains result if {
+	some claim in objects.of_kind("PersistentVolumeClaim")
+	sized_by_claim(claim)
+	stored := stored_on(claim)
+	count(stored) > 0
+	weights := sum([bytes | some entry in stored; bytes := entry.bytes])
+	asked := object.get(claim, ["spec", "resources", "requests", "storage"], null)
+	quantity.bytes(asked) * 100 < weights * catalogue.thresholds.cache_percent
+	found := results.finding("PVC003", claim, ["spec", "resources", "requests", "storage"], sprintf("a claim for %v GiB of weights ('%v') wants %v %% of it, %v GiB or more; found %v", [
+		model.tenths(weights),
+		concat("', '", [entry.model | some entry in stored]),
+		catalogue.thresholds.cache_percent,
+		model.tenths(ceil((weights * catalogue.thresholds.cache_percent) / 100)),
+		text.found(asked),
+	]))
+	result := results.with_also(found, [entry.place | some entry in stored])
+}
+
+# The server asks no hub, so somebody else fills the claim.
+only_reads(server) if hub.offline(server)
+
+only_reads(server) if hub.local_model(server)
+
+# Does the server write anything else to the same mount?
+caches_on(server, mount) if {
+	some place in directories.set_places(server)
+	not place.name in catalogue.caches.hub
+	security.mount(server, place.directory).index == mount.index
+}
+
+sized_by_claim(claim) if {
+	not claim.spec.volumeName
+	class := object.get(claim, ["spec", "storageClassName"], null)
+	class != ""
+	not class in catalogue.volumes.elastic_classes
+	not class in elastic_classes
+}
+
+# Classes of the build whose volumes grow as they are filled.
+elastic_classes := {objects.name(obj) |
+	some obj in objects.of_kind("StorageClass")
+	obj.provisioner in catalogue.volumes.elastic_provisioners
+}
+
+# Models whose weights lie on a claim, each once: {"model", "bytes", "place" of its name}.
+stored_on(claim) := [entries[0] |
+	all_entries := [entry |
+		some server in vllm.servers
+		objects.namespace(server.object) == objects.namespace(claim)
+		mount := hub.weights_mount(server)
+		mount.volume.persistentVolumeClaim.claimName == objects.name(claim)
+		bytes := model.weights_bytes(server)
+		place := results.place(server.flags.model.object, server.flags.model.path)
+		entry := {"model": server.flags.model.value, "bytes": bytes, "place": place}
+	]
+	some name in {entry.model | some entry in all_entries}
+	entries := [entry | some entry in all_entries; entry.model == name]
+]
+
+# METADATA
+# title: Argo CD neither prunes nor deletes the model cache
+# description: >-
+#   A claim that leaves the build, by a new name or a mistake, is pruned at the next sync, and one whose Application is
+#   deleted goes with it: the weights are gone and every start waits for a download of an hour. Looked at are claims
+#   that an engine mounts, in builds that Argo CD surely syncs: the repository
+#   has an Application of it, or some object an annotation for Argo CD.
+# related_resources:
+#   - https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/
+# custom:
+#   id: PVC004
+#   severity: {canary: error, prod: error}
+#   remediation: "Annotate the claim with `argocd.argoproj.io/sync-options: Prune=false,Delete=false`."
+deny contains result if {
+	synced_by_argo
+	some claim in objects.of_kind("PersistentVolumeClaim")
+	refs.key_of(objects.namespace(claim), objects.name(claim)) in engine_claims
+	not kept_by_helm(claim)
+	options := sync_options(claim)
+	absent := [concat("", [option, "=false"]) |
+		some option in ["Prune", "Delete"]
+		not kept(options, option)
+	]
+	count(absent) > 0
+	result := results.finding("PVC004", claim, ["metadata", "annotations", options_annotation], sprintf("claim '%v' wants the sync options %v, found %v", [
+		objects.name(claim),
+		concat(" and ", absent),
+		text.found(object.get(claim, ["metadata", "annotations", options_annotation], null)),
+	]))
+}
+
+options_annotation := "argocd.argoproj.io/sync-options"
+
+synced_by_argo if count(input.applications) > 0
+
+synced_by_argo if {
+	some obj in objects.all
+	some annotation, _ in obj.metadata.annotations
+	startswith(annotation, "argocd.argoproj.io/")
+}
+
+engine_claims := {refs.key_of(objects.namespace(engine.object), name) |
+	some engine in vllm.engines
+	some mounted in engine.container.volumeMounts
+	some volume in engine.pod.volumes
+	volume.name == mounted.name
+	name := volume.persistentVolumeClaim.claimName
+	is_string(name)
+}
+
+sync_options(claim) := [trim_space(option) | some option in split(said, ",")] if {
+	said := claim.metadata.annotations[options_annotation]
+	is_string(said)
+} else := []
+
+# `confirm` waits for a person.
+kept(options, option) if {
+	some value in ["false", "confirm"]
+	concat("=", [option, value]) in options
+}
+
+# Argo CD heeds Helm's own word for it.
+kept_by_helm(claim) if claim.metadata.annotations["helm.sh/resource-policy"] == "keep"

@@ -15,6 +15,12 @@ claim_edited(doc, operations) := samples.edited(doc, "PersistentVolumeClaim", "c
 
 with_modes(doc, modes) := claim_edited(doc, [{"op": "replace", "path": ["spec", "accessModes"], "value": modes}])
 
+# The server fills the claim by itself.
+downloading(doc) := samples.server_edited(doc, [
+	{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]},
+	{"op": "replace", "path": ["env", "1", "value"], "value": "0"},
+])
+
 test_shared_claim_is_silent if denied(samples.prod) == set()
 
 test_pvc001_job_and_server if {
@@ -26,14 +32,14 @@ test_pvc001_job_and_server if {
 
 test_pvc001_one_pod_is_silent if {
 	alone := samples.without_object(with_modes(samples.prod, ["ReadWriteOnce"]), "Job", "chat-preload")
-	denied(samples.server_edited(alone, [{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]}])) == set()
+	denied(downloading(alone)) == set()
 }
 
 # A rolling update adds a pod to the one.
 test_pvc001_surge if {
 	alone := samples.without_object(with_modes(samples.prod, ["ReadWriteOnce"]), "Job", "chat-preload")
 	doc := samples.edited(
-		samples.server_edited(alone, [{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]}]),
+		downloading(alone),
 		"Deployment", "chat", [{"op": "replace", "path": ["spec", "strategy"], "value": {"type": "RollingUpdate"}}],
 	)
 	denied(doc) == {samples.result(
@@ -64,7 +70,7 @@ test_pvc001_default_class_is_silent if {
 # A kind whose number of pods only its controller knows counts as one.
 test_pvc001_unknown_controller if {
 	doc := samples.without_object(with_modes(samples.prod, ["ReadWriteOnce"]), "Job", "chat-preload")
-	other := samples.edited(samples.server_edited(doc, [{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]}]), "Deployment", "chat", [{"op": "replace", "path": ["kind"], "value": "ModelServer"}])
+	other := samples.edited(downloading(doc), "Deployment", "chat", [{"op": "replace", "path": ["kind"], "value": "ModelServer"}])
 	denied(other) == set()
 }
 
@@ -124,4 +130,144 @@ test_pvc002_a_part_may_have_its_writer_elsewhere if {
 	doc := samples.without_object(samples.prod, "Job", "chat-preload")
 	count(denied(doc)) > 0
 	denied(object.union(doc, {"partial": true})) == set()
+}
+
+# PVC003
+
+writable_server := samples.server_edited(samples.prod, [{"op": "remove", "path": ["volumeMounts", "1", "readOnly"]}])
+
+test_pvc003_server_may_write if {
+	denied(writable_server) == {samples.result(
+		"PVC003", samples.deployment_ref, samples.server_path(["volumeMounts", 1, "readOnly"]),
+		"container 'vllm' wants to mount the weights' claim 'chat-models' with readOnly true, found none",
+	)}
+	denied(samples.server_edited(samples.prod, [{"op": "replace", "path": ["volumeMounts", "1", "readOnly"], "value": false}])) == {samples.result(
+		"PVC003", samples.deployment_ref, samples.server_path(["volumeMounts", 1, "readOnly"]),
+		"container 'vllm' wants to mount the weights' claim 'chat-models' with readOnly true, found false",
+	)}
+}
+
+test_pvc003_volume_is_read_only if {
+	denied(samples.pod_edited(writable_server, [{"op": "add", "path": ["volumes", "1", "persistentVolumeClaim", "readOnly"], "value": true}])) == set()
+}
+
+# It downloads, or keeps what it compiles, or nobody knows where its weights are.
+test_pvc003_server_that_has_to_write if {
+	denied(downloading(samples.prod)) == set()
+	denied(samples.server_edited(writable_server, [{"op": "replace", "path": ["env", "5", "value"], "value": "/models/triton"}])) == set()
+	denied(samples.server_edited(writable_server, [{"op": "replace", "path": ["env", "2"], "value": {"name": "HF_HUB_CACHE", "valueFrom": {"configMapKeyRef": {"name": "x", "key": "y"}}}}])) == set()
+}
+
+test_pvc003_local_model if {
+	local := samples.with_argument(downloading(samples.prod), "--model=/models/chat")
+	{result.path | some result in denied(local)} == {samples.server_path(["volumeMounts", 1, "readOnly"])}
+}
+
+sized(storage) := claim_edited(samples.prod, [{"op": "replace", "path": ["spec", "resources", "requests", "storage"], "value": storage}])
+
+model_place := {"object": samples.config_ref, "path": ["data", "serve.yaml", "model"]}
+
+too_small(size) := {object.union(
+	samples.result(
+		"PVC003", claim_ref, ["spec", "resources", "requests", "storage"],
+		sprintf("a claim for 27.5 GiB of weights ('Qwen/Qwen3-14B') wants 120 %% of it, 33.0 GiB or more; found '%s'", [size]),
+	),
+	{"also": [model_place]},
+)}
+
+# 1.2 x 29536614400 bytes are 33.01 GiB.
+test_pvc003_claim_below_the_weights if {
+	denied(sized("33Gi")) == too_small("33Gi")
+	denied(sized("34Gi")) == set()
+	denied(sized("35443937279")) == too_small("35443937279")
+	denied(sized("35443937280")) == set()
+}
+
+test_pvc003_size_nobody_knows if {
+	denied(samples.with_config(sized("1Gi"), "model: acme/llm\n")) == set()
+	denied(sized("lots")) == set()
+	denied(claim_edited(samples.prod, [{"op": "remove", "path": ["spec", "resources"]}])) == set()
+	denied(samples.server_edited(sized("1Gi"), [{"op": "replace", "path": ["env", "2", "value"], "value": "/scratch"}])) == set()
+}
+
+test_pvc003_facts_of_the_team if {
+	doc := samples.with_config(sized("100Gi"), "model: acme/llm\n")
+	found := {result.msg | some result in denied(doc)} with data.models as {"acme/llm": {"weights_bytes": 107374182400}}
+	found == {"a claim for 100.0 GiB of weights ('acme/llm') wants 120 % of it, 120.0 GiB or more; found '100Gi'"}
+}
+
+test_pvc003_volume_with_a_size_of_its_own if {
+	every operation in [
+		{"op": "add", "path": ["spec", "volumeName"], "value": "weights"},
+		{"op": "replace", "path": ["spec", "storageClassName"], "value": ""},
+		{"op": "replace", "path": ["spec", "storageClassName"], "value": "efs-sc"},
+	] {
+		{result.id | some result in denied(claim_edited(sized("1Gi"), [operation]))} & {"PVC003"} == set()
+	}
+	class := {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "shared-rwx"}, "provisioner": "efs.csi.aws.com"}
+	denied(samples.with_objects(sized("1Gi"), [class])) == set()
+	other := object.union(class, {"provisioner": "ebs.csi.aws.com"})
+	count(denied(samples.with_objects(sized("1Gi"), [other]))) == 1
+}
+
+# Two servers of two models share the claim.
+test_pvc003_models_add_up if {
+	second := samples.object_of("apps/v1", "Deployment", "small", "chat-prod", {"spec": {
+		"strategy": {"type": "Recreate"},
+		"template": {"spec": object.union(samples.server_pod, {"containers": [object.union(samples.server, {"args": ["--model=Qwen/Qwen3-0.6B"]})]})},
+	}})
+	{result.msg | some result in denied(samples.with_objects(sized("33Gi"), [second]))} == {"a claim for 28.6 GiB of weights ('Qwen/Qwen3-0.6B', 'Qwen/Qwen3-14B') wants 120 % of it, 34.3 GiB or more; found '33Gi'"}
+}
+
+# PVC004
+
+synced(options) := claim_edited(samples.prod, [{"op": "add", "path": ["metadata", "annotations"], "value": object.union({"argocd.argoproj.io/sync-wave": "0"}, options)}])
+
+test_pvc004_options if {
+	wanted := {
+		"none": "Prune=false and Delete=false",
+		"Prune=false": "Delete=false",
+		"Delete=false": "Prune=false",
+		"Prune=true,Delete=true": "Prune=false and Delete=false",
+	}
+	every options, absent in wanted {
+		denied(synced(annotation(options))) == {samples.result(
+			"PVC004", claim_ref, ["metadata", "annotations", "argocd.argoproj.io/sync-options"],
+			sprintf("claim 'chat-models' wants the sync options %s, found %s", [absent, quoted(options)]),
+		)}
+	}
+}
+
+annotation("none") := {}
+
+annotation(options) := {"argocd.argoproj.io/sync-options": options} if options != "none"
+
+quoted("none") := "none"
+
+quoted(options) := sprintf("'%s'", [options]) if options != "none"
+
+test_pvc004_kept_claims_are_silent if {
+	every options in ["Prune=false,Delete=false", "Delete=false, Prune=false", "Prune=confirm,Delete=confirm", "ServerSideApply=true,Prune=false,Delete=false"] {
+		denied(synced(annotation(options))) == set()
+	}
+	denied(synced({"helm.sh/resource-policy": "keep"})) == set()
+}
+
+# Nothing says that Argo CD is there.
+test_pvc004_without_argo_is_silent if denied(samples.prod) == set()
+
+test_pvc004_annotation_of_another_object if {
+	doc := samples.edited(samples.prod, "Job", "chat-preload", [{"op": "add", "path": ["metadata", "annotations"], "value": {"argocd.argoproj.io/hook": "Sync"}}])
+	{result.id | some result in denied(doc)} == {"PVC004"}
+}
+
+test_pvc004_application_of_the_environment if {
+	{result.id | some result in denied(object.union(samples.prod, {"applications": [{"name": "chat-prod"}]}))} == {"PVC004"}
+	denied(object.union(samples.prod, {"applications": []})) == set()
+}
+
+test_pvc004_claim_of_no_engine_is_silent if {
+	doc := synced(annotation("Prune=false,Delete=false"))
+	other := samples.object_of("v1", "PersistentVolumeClaim", "logs", "chat-prod", {"spec": {"accessModes": ["ReadWriteOnce"]}})
+	denied(samples.with_objects(doc, [other])) == set()
 }

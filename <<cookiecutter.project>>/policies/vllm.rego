@@ -3,6 +3,8 @@ package lockgate.vllm
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.contract
+import data.lockgate.lib.directories
+import data.lockgate.lib.links
 import data.lockgate.lib.memory
 import data.lockgate.lib.model
 import data.lockgate.lib.objects
@@ -354,4 +356,62 @@ deny contains result if {
 		memory.share(sum.milli),
 	]))
 	result := results.with_also(found, array.slice(places, 1, count(places)))
+}
+
+# METADATA
+# title: Engines get no service links in vLLM's own names
+# description: >-
+#   Kubernetes tells a pod of each Service of its namespace by variables. Those of a Service `vllm` are VLLM_PORT
+#   and the like: vLLM reads VLLM_PORT=tcp://... as a port and ends at start. Any other name that begins with
+#   `vllm-` gives variables that vLLM does not know, so that one is a warning; with `--fail-on-environ-validation`
+#   the engine ends on them too. Silent: headless Services, which have no links, and a variable that the container
+#   sets itself.
+# related_resources:
+#   - https://docs.vllm.ai/en/stable/configuration/env_vars/
+#   - https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+# custom:
+#   id: VLM003
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Set `enableServiceLinks` false in the pod's spec, or give the Service another name.
+deny contains result if {
+	some pod in links.linked
+	service := pod.services[0]
+	path := array.concat(pod.workload.path, ["enableServiceLinks"])
+	finding := results.finding("VLM003", pod.workload.object, path, sprintf("the pod wants enableServiceLinks false beside Service '%v', whose links set %v; found %v", [
+		service.name,
+		array.concat(pod.broken, service.variables)[0],
+		text.found(object.get(pod.workload.pod, "enableServiceLinks", null)),
+	]))
+	found := results.with_also(finding, [results.place(service.object, ["metadata", "name"])])
+	result := object.union(found, weight(pod.broken))
+}
+
+weight([]) := {"severity": "warning"}
+
+weight(broken) := {} if count(broken) > 0
+
+# METADATA
+# title: What an engine writes has a writable place
+# description: >-
+#   vLLM writes to HOME, TMPDIR and the compile caches, and ends at start when it cannot: with a read-only root only
+#   mounts are writable, and a user that the image does not know owns no directory there and has `/` as its home.
+#   Users are judged for vLLM's own image, which knows 0 and 2000. Silent: variables whose value only the cluster
+#   knows, defaults of other images while there is a writable mount, a hub cache on a claim.
+# related_resources:
+#   - https://docs.vllm.ai/en/stable/deployment/docker/
+# custom:
+#   id: VLM004
+#   scope: object
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Set HOME, TMPDIR and each cache variable to a path on a writable emptyDir of the container.
+deny contains result if {
+	some case in directories.cases
+	found := directories.misplaced(case)
+	count(found) > 0
+	result := results.finding("VLM004", case.engine.object, directories.culprit(case.engine, found), sprintf("container '%v' %v and wants a writable mount for %v, found none at %v", [
+		case.engine.name,
+		case.why,
+		concat(", ", [place.name | some place in found]),
+		text.quoted(sort({place.directory | some place in found})),
+	]))
 }

@@ -89,3 +89,18 @@ delivery := data.data.delivery
 exporters := data.exporters
 
 exporters := data.data.exporters
+
+# What roles may not grant, and to whom.
+rbac := data.rbac
+
+rbac := data.data.rbac
+
+# Labels that objects carry, and how names are formed.
+object_labels := data.object_labels
+
+object_labels := data.data.object_labels
+
+# Volumes whose size is not what the claim says.
+volumes := data.volumes
+
+volumes := data.data.volumes

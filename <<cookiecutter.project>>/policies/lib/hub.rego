@@ -18,6 +18,28 @@ weights_from_claim(engine) if {
 	security.mount(engine, directory).volume.persistentVolumeClaim
 }
 
+# The mount of the claim that the weights lie on, as lib/security's `mount` returns it. Undefined when they lie
+# elsewhere or only the cluster knows where.
+weights_mount(engine) := mount if {
+	directory := weights_directory(engine)
+	startswith(directory, "/")
+	mount := security.mount(engine, directory)
+	mount.volume.persistentVolumeClaim
+}
+
+# What counts first: a local model, the download directory, the hub's cache, the hub's home.
+weights_directory(engine) := engine.flags.model.value if {
+	local_model(engine)
+} else := engine.flags["download-dir"].value if {
+	engine.flags["download-dir"]
+} else := literal(chosen[0]) if {
+	chosen := [variable |
+		some name in catalogue.caches.weights
+		some variable in engine.container.env
+		variable.name == name
+	]
+}
+
 flag_directories(engine) := [directory |
 	some name in ["model", "download-dir"]
 	directory := engine.flags[name].value

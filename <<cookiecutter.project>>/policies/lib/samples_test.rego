@@ -82,6 +82,11 @@ job(ns) := object_of("batch/v1", "Job", "chat-preload", ns, {"spec": {"template"
 	"spec": preload_pod,
 }}})
 
+namespace(ns) := {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns, "labels": {
+	"pod-security.kubernetes.io/enforce": "restricted",
+	"pod-security.kubernetes.io/enforce-version": "v1.36",
+}}}
+
 config(ns) := object_of("v1", "ConfigMap", "chat-serve", ns, {"data": {"serve.yaml": sprintf("model: Qwen/Qwen3-14B\nrevision: %s\ntensor-parallel-size: 2\n", [revision])}})
 
 service(ns) := object_of("v1", "Service", "chat", ns, {"spec": {
@@ -129,8 +134,8 @@ hub_egress := {
 document(environment) := {
 	"environment": environment,
 	"objects": [
-		object_of("v1", "Namespace", ns, "", {}),
-		object_of("v1", "ServiceAccount", "chat", ns, {}),
+		namespace(ns),
+		object_of("v1", "ServiceAccount", "chat", ns, {"automountServiceAccountToken": false}),
 		config(ns),
 		service(ns),
 		claim(ns),

@@ -19,6 +19,8 @@ place(entry, field) := array.concat(entry.path, ["securityContext", field]) if {
 	own(entry.container, field) != null
 } else := array.concat(entry.workload.path, ["securityContext", field])
 
+read_only_root(entry) if entry.container.securityContext.readOnlyRootFilesystem == true
+
 # The mount that a directory of the container lies on (the longest mount path above it), with
 # its volume: {"index", "mount", "volume"}. Undefined for a directory of the image.
 # One loop for each function: the embedded engine may run a second loop around the first.
@@ -64,11 +66,15 @@ can_write(found, open) if {
 	not object.get(found, "readOnly", false)
 } else := false
 
-# Does a directory lie on a writable mount of the table? The longest mount path counts.
-writable_in(table, directory) if {
+# Can a directory be written: by the mount of the table that it lies on (the longest mount path counts), else
+# as one of the directories `open` that need no mount?
+writable_in(table, directory, open) := deepest[1] if {
 	path := slashed(directory)
-	max([[candidate.length, candidate.writable] | some candidate in table; startswith(path, candidate.prefix)])[1]
-}
+	deepest := max([[candidate.length, candidate.writable] | some candidate in table; startswith(path, candidate.prefix)])
+} else if {
+	some one in open
+	below(directory, one)
+} else := false
 
 # Volumes that nothing can be written to, whatever the mount says.
 read_only(volume) if {

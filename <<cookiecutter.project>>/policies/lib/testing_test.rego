@@ -28,8 +28,8 @@ container := {
 	"env": [{"name": "HF_HUB_OFFLINE", "value": "1"}],
 	"ports": [{"name": "http", "containerPort": 8000}],
 	"resources": {
-		"limits": {"nvidia.com/gpu": "2", "memory": "64Gi"},
-		"requests": {"nvidia.com/gpu": "2", "memory": "64Gi", "cpu": "8"},
+		"limits": {"nvidia.com/gpu": "2", "memory": "64Gi", "ephemeral-storage": "16Gi"},
+		"requests": {"nvidia.com/gpu": "2", "memory": "64Gi", "cpu": "8", "ephemeral-storage": "16Gi"},
 	},
 	"startupProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 10, "failureThreshold": 60, "timeoutSeconds": 5},
 	"readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5, "failureThreshold": 3, "timeoutSeconds": 5},
@@ -45,6 +45,12 @@ pod := {
 	"terminationGracePeriodSeconds": 90,
 	"tolerations": [{"key": "nvidia.com/gpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}],
 	"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB"},
+	"topologySpreadConstraints": [{
+		"topologyKey": "kubernetes.io/hostname",
+		"maxSkew": 1,
+		"whenUnsatisfiable": "ScheduleAnyway",
+		"labelSelector": {"matchLabels": labels},
+	}],
 	"containers": [container],
 	"volumes": [
 		{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}},
@@ -98,7 +104,7 @@ preload(ns) := {
 			"name": "preload",
 			"image": "docker.io/vllm/vllm-openai:v0.32.0",
 			"command": ["python3", "/preload/preload.py"],
-			"resources": {"limits": {"memory": "4Gi"}, "requests": {"memory": "4Gi", "cpu": "1"}},
+			"resources": {"limits": {"memory": "4Gi", "ephemeral-storage": "8Gi"}, "requests": {"memory": "4Gi", "cpu": "1", "ephemeral-storage": "8Gi"}},
 		}],
 	}}},
 }
