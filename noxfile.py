@@ -164,6 +164,7 @@ def docs(session: nox.Session) -> None:
     """Write the pages about the rules, their examples, the table of what tests them, and the schema of serve.yaml."""
     develop(session)
     run(session, "python", "tools/serve_schema.py")
+    run(session, "python", "tools/serving_faults.py")
     run(session, "python", "tools/rule_docs.py", path=pinned(session))
 
 

@@ -32,6 +32,7 @@ deny contains result if {
 	some target in objects.all
 	scaling.object_id(target) == scaler.target
 	replicas := target.spec.replicas
+	count(scaling.referring({"object": target})) == 0
 	not left_alone(target)
 	msg := sprintf("spec.replicas is %v beside the %v \"%v\", wanted none", [replicas, scaler.object.kind, objects.name(scaler.object)])
 	result := results.finding("HPA001", target, ["spec", "replicas"], msg)

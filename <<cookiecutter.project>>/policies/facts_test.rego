@@ -31,3 +31,22 @@ test_gpu_pods_that_only_the_cluster_counts if {
 	of(doc).not_covered == [{"apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": "chat-dev", "name": "chat"}]
 	of(doc).peak.gpus == 0
 }
+
+test_release_of_prod if {
+	pinned := testing.server(testing.prod, {"image": "docker.io/vllm/vllm-openai@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"})
+	doc := testing.serving(pinned, "model: Qwen/Qwen3-14B\nrevision: 40c069824f4251a91eefaf281ebe4c544efd3e18\ntensor-parallel-size: 2\n")
+	of(doc).release == [{
+		"id": "Deployment/chat/vllm",
+		"container": "vllm",
+		"digest": "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		"revision": "40c069824f4251a91eefaf281ebe4c544efd3e18",
+		"image_place": {"object": testing.server_ref("prod"), "path": testing.container_path(["image", "digest"])},
+		"revision_place": {"object": {"apiVersion": "v1", "kind": "ConfigMap", "namespace": "chat-prod", "name": "chat-serve"}, "path": ["data", "serve.yaml", "revision"]},
+	}]
+}
+
+test_release_that_the_repository_does_not_pin if {
+	every text in ["model: x\n", "model: x\nrevision: main\n", "model: x\nrevision: 7\n"] {
+		[[entry.digest, entry.revision] | some entry in of(testing.serving(testing.prod, text)).release] == [["", ""]]
+	}
+}

@@ -117,3 +117,68 @@ has_host(path) if {
 	count(path) > 1
 	regex.match(`[.:]|^localhost$`, path[0])
 }
+
+# METADATA
+# title: prod runs what canary runs
+# description: >-
+#   A release goes up one level at a time. An image or a model in prod that canary does not run was tried by
+#   nobody; after canary has moved on, it says that prod waits for the next promotion.
+# custom:
+#   id: IMG003
+#   scope: repository
+#   severity: {prod: warning}
+#   remediation: Promote the release of canary to prod (`lockgate promote prod`), so that `digest` and `revision` are the same.
+deny contains result if {
+	some pair in compared
+	some part in parts_of_a_release
+	ours := pair.prod[part.field]
+	ours != ""
+	theirs := [found | some one in pair.canary; found := one[part.field]; found != ""]
+	count(theirs) > 0
+	not ours in theirs
+	place := pair.prod[part.place]
+	found := results.finding_at("IMG003", place.object, place.path, sprintf("container '%v' of %v wants the %v of canary (%v), found %v", [
+		pair.prod.container,
+		pair.name,
+		part.what,
+		shortened(theirs[0]),
+		shortened(ours),
+	]))
+	result := object.union(found, {"environments": [pair.name]})
+}
+
+parts_of_a_release := [
+	{"field": "digest", "place": "image_place", "what": "image digest"},
+	{"field": "revision", "place": "revision_place", "what": "model revision"},
+]
+
+# Each server of prod with its like in the canary environments.
+compared := [{"name": name, "prod": one, "canary": same} |
+	some name in names_of("prod")
+	servers := input.repository.environments[name].facts.release
+	some one in servers
+	same := likes(one, count(servers))
+	count(same) > 0
+]
+
+names_of(level) := [name |
+	some name in sort(object.keys(object.get(input, ["repository", "environments"], {})))
+	input.repository.environments[name].level == level
+]
+
+# By its id; where an environment has one server only, the name may be another.
+likes(one, number) := [other |
+	some name in names_of("canary")
+	others := input.repository.environments[name].facts.release
+	some other in others
+	alike(one, other, number + count(others))
+]
+
+alike(one, other, _) if one.id == other.id
+
+alike(one, other, number) if {
+	one.id != other.id
+	number == 2
+}
+
+shortened(value) := substring(trim_prefix(value, "sha256:"), 0, 12)

@@ -105,3 +105,48 @@ test_img002_without_a_list_is_silent if {
 		with data.environments as {"prod": {"level": "prod"}}
 	results == set()
 }
+
+# IMG003
+
+released(changes) := object.union(
+	{
+		"id": "Deployment/chat/vllm",
+		"container": "vllm",
+		"digest": samples.digest,
+		"revision": samples.revision,
+		"image_place": {"object": samples.deployment_ref, "path": ["image"]},
+		"revision_place": {"object": samples.config_ref, "path": ["revision"]},
+	},
+	changes,
+)
+
+between(canary, prod) := {result |
+	some result in images.deny with input as {"repository": {"exemptions": [], "environments": {
+		"canary": {"level": "canary", "facts": {"release": canary}},
+		"prod": {"level": "prod", "facts": {"release": prod}},
+	}}}
+}
+
+other_digest := concat("", ["sha256:", "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"])
+
+behind(ref, path, msg) := {object.union(samples.result("IMG003", ref, path, msg), {"environments": ["prod"]})}
+
+test_img003_prod_is_canary if {
+	between([released({})], [released({})]) == set()
+	between([released({"digest": other_digest})], [released({})]) == behind(samples.deployment_ref, ["image"], "container 'vllm' of prod wants the image digest of canary (fedcba987654), found 0123456789ab")
+	between([released({"revision": "0000000000000000000000000000000000000000"})], [released({})]) == behind(samples.config_ref, ["revision"], "container 'vllm' of prod wants the model revision of canary (000000000000), found 40c069824f42")
+}
+
+test_img003_one_server_may_have_another_name if {
+	count(between([released({"id": "Deployment/a/b", "digest": other_digest})], [released({})])) == 1
+	two := [released({"id": "Deployment/a/b", "digest": other_digest}), released({"id": "Deployment/c/d", "digest": other_digest})]
+	between(two, [released({})]) == set()
+}
+
+test_img003_silent_where_something_is_not_known if {
+	between([], [released({})]) == set()
+	between([released({"digest": ""})], [released({})]) == set()
+	between([released({})], [released({"digest": "", "revision": ""})]) == set()
+	results := images.deny with input as {"repository": {"exemptions": [], "environments": {"prod": {"level": "prod", "facts": {"release": [released({})]}}}}}
+	results == set()
+}

@@ -3,6 +3,7 @@ package lockgate.references
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
+import data.lockgate.lib.names
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
@@ -184,3 +185,276 @@ target_field(port) := "targetPort" if port.targetPort
 target_field(port) := "port" if not port.targetPort
 
 labels_text(selector) := concat(", ", sort([sprintf("%v=%v", [label, selector[label]]) | some label in object.keys(selector)]))
+
+# METADATA
+# title: What autoscalers, budgets, policies and routes point at exists
+# description: >-
+#   An autoscaler whose target is not there scales nothing, a budget or a policy whose selector matches no pod
+#   protects none, a route to a Service that is not there answers with 500. None of them is refused. Where a
+#   controller may make pods that no manifest shows, nothing is said.
+# related_resources:
+#   - https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+#   - https://gateway-api.sigs.k8s.io/reference/spec/#backendref
+# custom:
+#   id: REF003
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Correct `scaleTargetRef`, `selector`, `podSelector` or `backendRefs` so that kind, group, name and labels are those of an object of the environment, or remove the object that points at nothing.
+deny contains result if {
+	whole
+	some scaler in scalers
+	fault := target_fault(scaler)
+	result := results.finding_at("REF003", scaler.ref, ["spec", "scaleTargetRef", fault.field], sprintf("scaleTargetRef wants %v, found %v", [
+		fault.wanted,
+		fault.found,
+	]))
+}
+
+# Is everything that could be pointed at in sight?
+whole if {
+	not environment.partial
+	count(refs.makers) == 0
+}
+
+# Autoscalers with what they say they scale: {"ref", "namespace", "kind", "group", "name"}.
+scalers := [{
+	"ref": objects.ref(obj),
+	"namespace": objects.namespace(obj),
+	"kind": objects.string_at(target, "kind"),
+	"group": objects.group(objects.string_at(target, "apiVersion")),
+	"name": target.name,
+} |
+	some obj in objects.all
+	obj.kind in {"HorizontalPodAutoscaler", "ScaledObject"}
+	target := object.union(target_defaults(obj.kind), obj.spec.scaleTargetRef)
+	is_string(target.name)
+]
+
+target_defaults("HorizontalPodAutoscaler") := {}
+
+target_defaults("ScaledObject") := {"apiVersion": "apps/v1", "kind": "Deployment"}
+
+# {"field" of the reference, "wanted", "found"}; undefined for a target that can be scaled.
+target_fault(scaler) := {"field": "kind", "wanted": sprintf("the Rollout '%v', whose pods they are", [rollouts[0]]), "found": "the Deployment that lends it the template"} if {
+	scaler.kind == "Deployment"
+	rollouts := lent_to(scaler)
+	count(rollouts) > 0
+} else := {"field": "name", "wanted": sprintf("a %v of this name", [scaler.kind]), "found": sprintf("none named '%v'", [scaler.name])} if {
+	count(scaled_namesakes(scaler)) == 0
+} else := {"field": "kind", "wanted": wanted, "found": sprintf("a %v '%v'", [scaler.kind, scaler.name])} if {
+	same := scaled_namesakes(scaler)
+	count([one | some one in same; one.kind == scaler.kind]) == 0
+	wanted := sprintf("the %v '%v'", [same[0].kind, scaler.name])
+} else := {"field": "apiVersion", "wanted": sprintf("the group '%v' of the %v", [objects.group(same[0].apiVersion), scaler.kind]), "found": sprintf("'%v'", [scaler.group])} if {
+	same := [one | some one in scaled_namesakes(scaler); one.kind == scaler.kind]
+	count([one | some one in same; objects.group(one.apiVersion) == scaler.group]) == 0
+}
+
+# Rollouts that take their pod template from the Deployment.
+lent_to(scaler) := [objects.name(rollout) |
+	some rollout in objects.of_kind("Rollout")
+	objects.namespace(rollout) == scaler.namespace
+	rollout.spec.workloadRef.kind == "Deployment"
+	rollout.spec.workloadRef.name == scaler.name
+]
+
+# Objects of the target's name that have replicas: those with pods, and Rollouts.
+scaled_namesakes(scaler) := array.concat(
+	[ref |
+		some pod in refs.pods
+		pod.namespace == scaler.namespace
+		pod.name == scaler.name
+		not pod.kind in {"CronJob", "DaemonSet", "Job", "Pod"}
+		ref := pod.ref
+	],
+	[objects.ref(obj) |
+		some obj in objects.of_kind("Rollout")
+		objects.namespace(obj) == scaler.namespace
+		objects.name(obj) == scaler.name
+		not obj.spec.template
+	],
+)
+
+deny contains result if {
+	whole
+	some obj in objects.of_kind("PodDisruptionBudget")
+	selector := object.get(obj, ["spec", "selector"], null)
+	selects_nothing(obj, selector)
+	result := results.finding("REF003", obj, array.concat(["spec", "selector"], odd_label(obj, selector)), sprintf("the PodDisruptionBudget wants a selector that matches a pod, found %v", [selector_text(selector)]))
+}
+
+deny contains result if {
+	whole
+	some obj in objects.of_kind("NetworkPolicy")
+	selector := obj.spec.podSelector
+	is_object(selector)
+	selects_nothing(obj, selector)
+	result := results.finding("REF003", obj, array.concat(["spec", "podSelector"], odd_label(obj, selector)), sprintf("the NetworkPolicy wants a podSelector that matches a pod, found %v", [selector_text(selector)]))
+}
+
+# No selector at all matches nothing, an empty one everything.
+selects_nothing(_, null)
+
+selects_nothing(obj, selector) if {
+	is_object(selector)
+	is_object(object.get(selector, "matchLabels", {}))
+	ns := objects.namespace(obj)
+	count([pod | some pod in refs.pods; pod.namespace == ns]) > 0
+	count(refs.selected(ns, selector)) == 0
+	not refs.selects_by_controller(selector)
+}
+
+# The way from a selector to the one label that no pod has, where there is one.
+odd_label(obj, selector) := ["matchLabels", odd[0]] if {
+	odd := [label |
+		some label in object.keys(selector.matchLabels)
+		on_no_pod(objects.namespace(obj), label, selector.matchLabels[label])
+	]
+	count(odd) == 1
+} else := []
+
+on_no_pod(ns, label, value) if count([pod | some pod in refs.pods; pod.namespace == ns; pod.labels[label] == value]) == 0
+
+selector_text(null) := "none"
+
+selector_text(selector) := labels_text(selector.matchLabels) if {
+	count(selector.matchLabels) > 0
+} else := "matchExpressions" if {
+	selector != null
+}
+
+deny contains result if {
+	some backend in backends
+	backend.group != ""
+	result := results.finding_at("REF003", backend.route, array.concat(backend.path, ["group"]), sprintf("a backend of kind Service wants the group '', found '%v'", [backend.group]))
+}
+
+deny contains result if {
+	whole
+	some backend in backends
+	backend.group == ""
+	not service_ports[refs.key_of(backend.route.namespace, backend.name)]
+	not of_a_rollout(backend)
+	result := results.finding_at("REF003", backend.route, array.concat(backend.path, ["name"]), sprintf("a backend wants a Service of the environment, found none named '%v'", [backend.name]))
+}
+
+deny contains result if {
+	some backend in backends
+	backend.group == ""
+	ports := service_ports[refs.key_of(backend.route.namespace, backend.name)]
+	count(ports) > 0
+	is_number(backend.port.value)
+	not backend.port.value in ports
+	result := results.finding_at("REF003", backend.route, backend.port.path, sprintf("a backend wants a port of the Service '%v' (%v), found %v", [
+		backend.name,
+		concat(", ", [sprintf("%v", [port]) | some port in ports]),
+		backend.port.value,
+	]))
+}
+
+# Ports of each Service by its key; a Service without any (ExternalName) has an empty list.
+service_ports := {key: ports |
+	some service in objects.of_kind("Service")
+	key := refs.key_of(objects.namespace(service), objects.name(service))
+	ports := [entry.port | some entry in object.get(service, ["spec", "ports"], []); is_number(entry.port)]
+}
+
+# Services of the own namespace that a route or an Ingress sends requests to:
+# {"route", "path", "group", "name", "port": {"value", "path"}}.
+backends := array.concat(route_backends, ingress_backends)
+
+route_backends := [backend |
+	some obj in objects.all
+	obj.kind in {"HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute"}
+	some index
+	rule := obj.spec.rules[index]
+	some number
+	entry := rule.backendRefs[number]
+	object.get(entry, "kind", "Service") == "Service"
+	object.get(entry, "namespace", objects.namespace(obj)) == objects.namespace(obj)
+	path := ["spec", "rules", index, "backendRefs", number]
+	backend := {
+		"route": objects.ref(obj),
+		"path": path,
+		"group": object.get(entry, "group", ""),
+		"name": entry.name,
+		"port": {"value": object.get(entry, "port", null), "path": array.concat(path, ["port"])},
+	}
+	is_string(backend.name)
+	is_string(backend.group)
+]
+
+ingress_backends := [backend |
+	some obj in objects.of_kind("Ingress")
+	some entry in array.concat(
+		[{"service": obj.spec.defaultBackend.service, "path": ["spec", "defaultBackend", "service"]} | obj.spec.defaultBackend.service],
+		[{"service": service, "path": path} |
+			some index
+			rule := obj.spec.rules[index]
+			some number
+			service := rule.http.paths[number].backend.service
+			path := ["spec", "rules", index, "http", "paths", number, "backend", "service"]
+		],
+	)
+	is_string(entry.service.name)
+	backend := {
+		"route": objects.ref(obj),
+		"path": entry.path,
+		"group": "",
+		"name": entry.service.name,
+		"port": {"value": object.get(entry.service, ["port", "number"], null), "path": array.concat(entry.path, ["port", "number"])},
+	}
+]
+
+# A route that a Rollout steers and that lacks one of its Services: ROL003 says that.
+of_a_rollout(backend) if {
+	some rollout in objects.of_kind("Rollout")
+	objects.namespace(rollout) == backend.route.namespace
+	canary := rollout.spec.strategy.canary
+	contains(json.marshal(canary.trafficRouting), json.marshal(backend.route.name))
+	named := {other.name | some other in backends; other.route == backend.route}
+	some field in ["stableService", "canaryService"]
+	not canary[field] in named
+}
+
+# METADATA
+# title: The model has one name everywhere
+# description: >-
+#   vLLM answers to `--served-model-name` and labels its metrics with the first of these names. A query,
+#   an autoscaler's selector or a route with another name finds nothing: the alert never fires, the analysis
+#   sees no request, the autoscaler stands still, and nobody is told.
+# related_resources:
+#   - https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html
+# custom:
+#   id: REF004
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: Write the first name of `served-model-name` into the `model_name` matcher, the selector or the header, or change `served-model-name`.
+deny contains result if {
+	names.known
+	not renamed
+	some use in names.uses
+	use.found == false
+	result := results.finding_at("REF004", use.object, use.path, sprintf("%v wants the served model name %v, found '%v'", [
+		use.what,
+		names.shown,
+		use.shown,
+	]))
+}
+
+# Where all others agree on another name, the engine's is the one to change.
+deny contains result if {
+	names.known
+	renamed
+	entry := names.served[0]
+	result := results.finding_at("REF004", entry.place.object, entry.place.path, sprintf("the served model name wants to be '%v', which %v places name, found %v", [
+		names.uses[0].shown,
+		count(names.uses),
+		names.shown,
+	]))
+}
+
+renamed if {
+	count(names.served) == 1
+	count(names.uses) > 1
+	count({use.shown | some use in names.uses}) == 1
+	names.uses[0].found == false
+}

@@ -1,6 +1,7 @@
 package lockgate.references_test
 
 import data.lockgate.lib.samples
+import data.lockgate.lib.testing
 import data.lockgate.references
 import rego.v1
 
@@ -191,4 +192,186 @@ service(port) := {
 	"kind": "Service",
 	"metadata": {"name": "web", "namespace": "n"},
 	"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": port}]},
+}
+
+# REF003
+
+ref003(doc) := {result |
+	some result in references.deny with input as doc with data.environments as testing.environments
+	result.id == "REF003"
+}
+
+scaling(target) := testing.changed(testing.prod, "HorizontalPodAutoscaler", [{"op": "replace", "path": ["spec", "scaleTargetRef"], "value": target}])
+
+target_fault(field, msg) := {samples.result("REF003", samples.ref("autoscaling/v2", "HorizontalPodAutoscaler", "chat", "chat-prod"), ["spec", "scaleTargetRef", field], msg)}
+
+rollout := {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "chat"}
+
+test_ref003_targets if {
+	ref003(testing.prod) == set()
+	ref003(scaling(object.union(rollout, {"name": "chats"}))) == target_fault("name", "scaleTargetRef wants a Rollout of this name, found none named 'chats'")
+	ref003(scaling(object.union(rollout, {"apiVersion": "apps/v1", "kind": "StatefulSet"}))) == target_fault("kind", "scaleTargetRef wants the Deployment 'chat', found a StatefulSet 'chat'")
+	ref003(scaling(object.union(rollout, {"apiVersion": "apps/v1"}))) == target_fault("apiVersion", "scaleTargetRef wants the group 'argoproj.io' of the Rollout, found 'apps'")
+	ref003(scaling({"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"})) == target_fault("kind", "scaleTargetRef wants the Rollout 'chat', whose pods they are, found the Deployment that lends it the template")
+}
+
+test_ref003_silent_on_targets_that_nobody_can_know if {
+	every target in [7, {}, {"kind": "Rollout"}, {"name": ["chat"]}] {
+		ref003(scaling(target)) == set()
+	}
+	operated := testing.plus(scaling(object.union(rollout, {"name": "chats"})), [{"apiVersion": "acme.io/v1", "kind": "Server", "metadata": {"name": "s"}}])
+	ref003(operated) == set()
+}
+
+test_ref003_a_scaled_objects_default_is_a_deployment if {
+	scaled := samples.object_of("keda.sh/v1alpha1", "ScaledObject", "chat", "chat-dev", {"spec": {"scaleTargetRef": {"name": "other"}}})
+	{result.msg | some result in ref003(testing.plus(testing.dev, [scaled]))} == {"scaleTargetRef wants a Deployment of this name, found none named 'other'"}
+}
+
+budget(spec) := testing.plus(testing.prod, [samples.object_of("policy/v1", "PodDisruptionBudget", "chat", "chat-prod", {"spec": spec})])
+
+test_ref003_budgets if {
+	ref := samples.ref("policy/v1", "PodDisruptionBudget", "chat", "chat-prod")
+	ref003(budget({"selector": {"matchLabels": testing.labels}})) == set()
+	ref003(budget({"selector": {}})) == set()
+	ref003(budget({})) == {samples.result("REF003", ref, ["spec", "selector"], "the PodDisruptionBudget wants a selector that matches a pod, found none")}
+	ref003(budget({"selector": {"matchLabels": {"app": "x"}}})) == {samples.result("REF003", ref, ["spec", "selector", "matchLabels", "app"], "the PodDisruptionBudget wants a selector that matches a pod, found app=x")}
+	ref003(budget({"selector": {"matchLabels": {"job-name": "chat"}}})) == set()
+	ref003(budget({"selector": "app=x"})) == set()
+}
+
+policy(spec) := testing.plus(testing.prod, [samples.policy("chat-prod", "chat", spec)])
+
+test_ref003_network_policies if {
+	result := samples.result("REF003", samples.policy_ref("chat"), ["spec", "podSelector", "matchLabels", "app"], "the NetworkPolicy wants a podSelector that matches a pod, found app=x")
+	ref003(policy({"podSelector": {"matchLabels": {"app": "x"}}})) == {result}
+	{other.msg | some other in ref003(policy({"podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}))} == {"the NetworkPolicy wants a podSelector that matches a pod, found matchExpressions"}
+	every selector in [{}, null, {"matchLabels": testing.labels}, {"matchExpressions": [{"key": "batch.kubernetes.io/job-name", "operator": "Exists"}]}] {
+		ref003(policy({"podSelector": selector})) == set()
+	}
+	elsewhere := testing.plus(testing.prod, [samples.policy("other", "chat", {"podSelector": {"matchLabels": {"app": "x"}}})])
+	ref003(elsewhere) == set()
+}
+
+routed(kind, backend) := testing.plus(testing.prod, [
+	samples.service("chat-prod"),
+	samples.object_of("gateway.networking.k8s.io/v1", kind, "chat", "chat-prod", {"spec": {"rules": [{"backendRefs": [backend]}]}}),
+])
+
+backend_fault(field, msg) := {samples.result("REF003", samples.ref("gateway.networking.k8s.io/v1", "HTTPRoute", "chat", "chat-prod"), ["spec", "rules", 0, "backendRefs", 0, field], msg)}
+
+test_ref003_backends if {
+	ref003(routed("HTTPRoute", {"name": "chat", "port": 80})) == set()
+	ref003(routed("HTTPRoute", {"name": "chats", "port": 80})) == backend_fault("name", "a backend wants a Service of the environment, found none named 'chats'")
+	ref003(routed("HTTPRoute", {"name": "chat", "port": 8000})) == backend_fault("port", "a backend wants a port of the Service 'chat' (80), found 8000")
+	ref003(routed("HTTPRoute", {"group": "core", "name": "chat"})) == backend_fault("group", "a backend of kind Service wants the group '', found 'core'")
+	every backend in [
+		{"name": "chats", "namespace": "other"},
+		{"name": "pool", "kind": "InferencePool", "group": "inference.networking.k8s.io"},
+		{"name": "chat"},
+		{"name": "chat", "port": "80"},
+		{"name": 7},
+	] {
+		ref003(routed("GRPCRoute", backend)) == set()
+	}
+}
+
+ingress(name, number) := testing.plus(testing.prod, [samples.service("chat-prod"), samples.object_of("networking.k8s.io/v1", "Ingress", "chat", "chat-prod", {"spec": {
+	"defaultBackend": {"service": {"name": "chat", "port": {"name": "http"}}},
+	"rules": [{"http": {"paths": [{"backend": {"service": {"name": name, "port": {"number": number}}}}]}}],
+}})])
+
+test_ref003_backends_of_an_ingress if {
+	ref := samples.ref("networking.k8s.io/v1", "Ingress", "chat", "chat-prod")
+	path := ["spec", "rules", 0, "http", "paths", 0, "backend", "service"]
+	ref003(ingress("chat", 80)) == set()
+	ref003(ingress("chats", 80)) == {samples.result("REF003", ref, array.concat(path, ["name"]), "a backend wants a Service of the environment, found none named 'chats'")}
+	ref003(ingress("chat", 81)) == {samples.result("REF003", ref, array.concat(path, ["port", "number"]), "a backend wants a port of the Service 'chat' (80), found 81")}
+}
+
+test_ref003_a_rollouts_route_without_its_services_is_rol003s if {
+	steered := testing.changed(routed("HTTPRoute", {"name": "chats", "port": 80}), "Rollout", [{"op": "add", "path": ["spec", "strategy", "canary"], "value": {
+		"stableService": "chat",
+		"canaryService": "chat-canary",
+		"trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "chat"}}},
+	}}])
+	ref003(steered) == set()
+	alone := testing.changed(steered, "Rollout", [{"op": "replace", "path": ["spec", "strategy", "canary", "trafficRouting"], "value": {"nginx": {"stableIngress": "x"}}}])
+	count(ref003(alone)) == 1
+}
+
+# REF004
+
+ref004(doc) := {result |
+	some result in references.deny with input as doc with data.environments as testing.environments
+	result.id == "REF004"
+}
+
+query(labels) := {
+	"object": samples.ref("monitoring.coreos.com/v1", "PrometheusRule", "chat", "chat-prod"),
+	"path": ["spec", "groups", 0, "rules", 0, "expr"],
+	"source": "alert",
+	"error": "",
+	"metrics": [{"name": "vllm:num_requests_waiting", "labels": labels}],
+}
+
+serving := testing.serving(testing.prod, "model: Qwen/Qwen3-14B\nserved-model-name: [qwen3-14b, qwen3]\ntensor-parallel-size: 2\n")
+
+asking(queries) := object.union(serving, {"queries": queries})
+
+model(op, value) := {"name": "model_name", "op": op, "value": value}
+
+alert_fault(value) := {samples.result("REF004", samples.ref("monitoring.coreos.com/v1", "PrometheusRule", "chat", "chat-prod"), ["spec", "groups", 0, "rules", 0, "expr"], sprintf("the alert of vllm:num_requests_waiting wants the served model name ['qwen3-14b'], found '%s'", [value]))}
+
+test_ref004_queries if {
+	ref004(asking([query([model("=", "qwen3-14b")])])) == set()
+	ref004(asking([query([model("=", "qwen3")])])) == alert_fault("qwen3")
+	ref004(asking([query([model("=", "Qwen/Qwen3-14B")])])) == alert_fault("Qwen/Qwen3-14B")
+	ref004(asking([query([model("=~", "llama.*|mistral")])])) == alert_fault("llama.*|mistral")
+	every label in [model("=~", "qwen.*"), model("!=", "x"), model("!~", "x"), model("=", null), model("=", ""), model("=~", "(")] {
+		ref004(asking([query([label])])) == set()
+	}
+}
+
+test_ref004_other_environments_have_other_names if {
+	ref004(asking([query([model("=", "old"), {"name": "namespace", "op": "=", "value": "chat-dev"}])])) == set()
+	ref004(asking([query([model("=", "old"), {"name": "environment", "op": "=", "value": "dev"}])])) == set()
+	ref004(asking([query([model("=", "old"), {"name": "namespace", "op": "=~", "value": "chat-(dev|prod)"}])])) == alert_fault("old")
+	ref004(asking([query([model("=", "old"), {"name": "namespace", "op": "=", "value": null}])])) == alert_fault("old")
+}
+
+test_ref004_the_engine_is_to_change_where_all_others_agree if {
+	ref004(asking([query([model("=", "old")]), query([model("=", "old")])])) == {samples.result("REF004", samples.config_ref, ["data", "serve.yaml", "served-model-name"], "the served model name wants to be 'old', which 2 places name, found ['qwen3-14b']")}
+	count(ref004(asking([query([model("=", "old")]), query([model("=", "older")])]))) == 2
+}
+
+test_ref004_the_model_is_the_name_unless_said if {
+	doc := object.union(testing.prod, {"queries": [query([model("=", "Qwen/Qwen3-14B")])]})
+	ref004(doc) == set()
+	unknown := object.union(testing.server(testing.prod, {"args": ["--served-model-name=$(NAME)"]}), {"queries": [query([model("=", "old")])]})
+	ref004(unknown) == set()
+}
+
+headed(value) := testing.plus(serving, [samples.object_of("gateway.networking.k8s.io/v1", "HTTPRoute", "chat", "chat-prod", {"spec": {"rules": [{"matches": [{"headers": [{
+	"name": "X-Model",
+	"value": value,
+}]}]}]}})])
+
+inference(spec) := testing.plus(serving, [samples.object_of("inference.networking.x-k8s.io/v1alpha2", "InferenceModel", "chat", "chat-prod", {"spec": spec})])
+
+test_ref004_routes_and_inference_models if {
+	ref004(headed("qwen3")) == set()
+	{result.msg | some result in ref004(headed("other"))} == {"the route's header X-Model wants the served model name ['qwen3-14b'], found 'other'"}
+	adapters := testing.serving(headed("other"), "model: Qwen/Qwen3-14B\nserved-model-name: qwen3-14b\nenable-lora: true\n")
+	ref004(adapters) == set()
+	{result.path | some result in ref004(inference({"modelName": "other"}))} == {["spec", "modelName"]}
+	ref004(inference({"modelName": "other", "targetModels": [{"name": "qwen3"}]})) == set()
+}
+
+selected(value) := testing.changed(serving, "HorizontalPodAutoscaler", [{"op": "add", "path": ["spec", "metrics"], "value": [{"type": "External", "external": {"metric": {"name": "x", "selector": {"matchLabels": {"model_name": value}}}}}]}])
+
+test_ref004_selectors_of_metrics if {
+	ref004(selected("qwen3-14b")) == set()
+	{result.path | some result in ref004(selected("qwen3"))} == {["spec", "metrics", 0, "external", "metric", "selector", "matchLabels", "model_name"]}
+	ref004(testing.serving(selected("qwen3"), "model: Qwen/Qwen3-14B\n")) == set()
 }

@@ -2,6 +2,7 @@
 package lockgate.secrets
 
 import data.lockgate.lib.credentials
+import data.lockgate.lib.environment
 import data.lockgate.lib.hub
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
@@ -150,6 +151,128 @@ inner(value) := [key] if {
 	count(found) == 1
 	key := found[0]
 } else := []
+
+# METADATA
+# title: An ExternalSecret reads an allowed store, keeps up with it, and is used
+# description: >-
+#   A store that nobody listed may hold anyone's secrets. Without a refresh a rotated secret never reaches the
+#   pods, and the old one is revoked under them. A Secret that nothing names is one more copy to leak.
+# related_resources:
+#   - https://external-secrets.io/latest/api/externalsecret/
+# custom:
+#   id: KEY004
+#   severity: {canary: error, prod: error}
+#   remediation: Name a store of `secrets.stores` in lockgate.yaml, set `refreshInterval` to a duration above 0 (1h), and refer to `target.name` or remove the ExternalSecret.
+deny contains result if {
+	allowed := data.secrets.stores
+	count(allowed) > 0
+	some secret in external
+	some store in stores_of(secret.spec)
+	not store.name in allowed
+	result := results.finding("KEY004", secret, store.path, sprintf("ExternalSecret '%v' wants a store of %v, found '%v'", [
+		objects.name(secret),
+		text.list(allowed),
+		store.name,
+	]))
+}
+
+deny contains result if {
+	some secret in external
+	object.get(secret.spec, "refreshPolicy", "Periodic") == "Periodic"
+	interval := secret.spec.refreshInterval
+	never(interval)
+	result := results.finding("KEY004", secret, ["spec", "refreshInterval"], sprintf("ExternalSecret '%v' wants a refreshInterval above 0, found '%v'", [
+		objects.name(secret),
+		interval,
+	]))
+}
+
+deny contains result if {
+	some secret in external
+	name := object.get(secret.spec, ["target", "name"], objects.name(secret))
+	is_string(name)
+	not environment.partial
+	not labelled(secret.spec)
+	not missed
+	not mounted(objects.namespace(secret), name)
+	not named_by_another(secret, name)
+	result := results.finding("KEY004", secret, ["spec", "target", "name"], sprintf("the Secret '%v' of an ExternalSecret wants someone who reads it, found nothing that names it", [name]))
+}
+
+external := [secret |
+	some secret in objects.of_kind("ExternalSecret")
+	startswith(secret.apiVersion, "external-secrets.io/")
+	is_object(secret.spec)
+]
+
+# Every store that an ExternalSecret names, for all its entries or for one.
+stores_of(spec) := [store |
+	some store in array.concat(
+		[{"name": spec.secretStoreRef.name, "path": ["spec", "secretStoreRef", "name"]} | spec.secretStoreRef.name],
+		[found |
+			some field in ["data", "dataFrom"]
+			some index
+			name := spec[field][index].sourceRef.storeRef.name
+			found := {"name": name, "path": ["spec", field, index, "sourceRef", "storeRef", "name"]}
+		],
+	)
+	is_string(store.name)
+]
+
+# A duration without a digit above 0, such as 0, 0s or 0h0m, or below 0.
+never(interval) if {
+	is_string(interval)
+	regex.match(`^[0-9.a-z]*[0-9][0-9.a-z]*$`, interval)
+	not regex.match(`[1-9]`, interval)
+}
+
+never(interval) if {
+	is_string(interval)
+	regex.match(`^-[0-9]`, interval)
+}
+
+# Labels of the Secret are how others find it: Argo CD its repositories, a sidecar its files.
+labelled(spec) if count(spec.target.template.metadata.labels) > 0
+
+# A pod that asks for a Secret which is not there, or a server without its key: REF001 and KEY005 say so, and
+# the Secret that nobody reads is likely theirs.
+missed if {
+	some reference in refs.wanted
+	reference.kind == "Secret"
+	not refs.key_of(reference.namespace, reference.name) in refs.existing.Secret
+}
+
+missed if {
+	some engine in servers
+	not engine.container.envFrom
+	count([variable | some variable in engine.container.env; variable.name == "VLLM_API_KEY"; variable.valueFrom.secretKeyRef]) == 0
+}
+
+# The usual readers first: they cost little.
+mounted(ns, name) if {
+	some entry in workloads.containers
+	objects.namespace(entry.object) == ns
+	some variable in entry.container.env
+	variable.valueFrom.secretKeyRef.name == name
+}
+
+mounted(ns, name) if {
+	some workload in workloads.all
+	objects.namespace(workload.object) == ns
+	some volume in workload.pod.volumes
+	volume.secret.secretName == name
+}
+
+# Anything else that has the name as a word: a ServiceAccount, a Gateway, an annotation, another custom resource.
+named_by_another(secret, name) if {
+	regex.match(`^[a-z0-9.-]+$`, name)
+	word := sprintf(`(^|[^a-z0-9.-])%v([^a-z0-9.-]|$)`, [name])
+	some obj in objects.all
+	not same(obj, secret)
+	regex.match(word, json.marshal([object.remove(obj, ["metadata"]), object.get(obj, ["metadata", "annotations"], {})]))
+}
+
+same(one, other) if objects.ref(one) == objects.ref(other)
 
 # METADATA
 # title: The server's key comes from a Secret, and the hub token stays with the preload Job

@@ -190,3 +190,80 @@ filled(value) := {result | some result in denied(doc); result.id == "KEY001"} if
 	secret := {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hf"}, "stringData": {"token": value}}
 	doc := {"environment": "prod", "objects": [secret]}
 }
+
+# KEY004
+
+external(operations) := {result |
+	some result in secrets.deny with input as samples.edited(samples.prod, "ExternalSecret", "chat-api-key", operations) with data.secrets as {"stores": ["platform-secrets"]}
+	result.id == "KEY004"
+}
+
+external_fault(path, msg) := {samples.result("KEY004", samples.ref("external-secrets.io/v1", "ExternalSecret", "chat-api-key", "chat-prod"), path, msg)}
+
+set_in_spec(path, value) := [{"op": "add", "path": array.concat(["spec"], path), "value": value}]
+
+test_key004_stores if {
+	external([]) == set()
+	external(set_in_spec(["secretStoreRef", "name"], "mine")) == external_fault(["spec", "secretStoreRef", "name"], "ExternalSecret 'chat-api-key' wants a store of ['platform-secrets'], found 'mine'")
+	external(set_in_spec(["data", "0", "sourceRef"], {"storeRef": {"name": "mine"}})) == external_fault(["spec", "data", 0, "sourceRef", "storeRef", "name"], "ExternalSecret 'chat-api-key' wants a store of ['platform-secrets'], found 'mine'")
+	external(set_in_spec(["secretStoreRef"], {})) == set()
+	external(set_in_spec(["secretStoreRef", "name"], 7)) == set()
+}
+
+test_key004_no_list_allows_every_store if {
+	results := {result |
+		doc := samples.edited(samples.prod, "ExternalSecret", "chat-api-key", set_in_spec(["secretStoreRef", "name"], "mine"))
+		some result in secrets.deny with input as doc with data.secrets as {"stores": []}
+		result.id == "KEY004"
+	}
+	results == set()
+}
+
+test_key004_refresh if {
+	every interval in ["0", "0s", "0h0m0s", "0.0h", "-1h"] {
+		external(set_in_spec(["refreshInterval"], interval)) == external_fault(["spec", "refreshInterval"], sprintf("ExternalSecret 'chat-api-key' wants a refreshInterval above 0, found '%s'", [interval]))
+	}
+	every interval in ["1s", "1h", "0h30m", "0.5h", "", "never", 0, null] {
+		external(set_in_spec(["refreshInterval"], interval)) == set()
+	}
+	at_changes := array.concat(set_in_spec(["refreshInterval"], "0"), set_in_spec(["refreshPolicy"], "OnChange"))
+	external(at_changes) == set()
+}
+
+unread(spec) := {result |
+	spare := object.union(samples.external_secret("chat-prod", "spare", "key"), {"spec": spec})
+	some result in secrets.deny with input as samples.with_objects(samples.prod, [spare]) with data.secrets as {"stores": ["platform-secrets"]}
+	result.id == "KEY004"
+}
+
+test_key004_used_by_someone if {
+	unread({}) == {samples.result("KEY004", samples.ref("external-secrets.io/v1", "ExternalSecret", "spare", "chat-prod"), ["spec", "target", "name"], "the Secret 'spare' of an ExternalSecret wants someone who reads it, found nothing that names it")}
+	unread({"target": {"name": "chat-hf-token"}}) == set()
+	unread({"target": {"name": 7}}) == set()
+	unread({"target": {"template": {"metadata": {"labels": {"argocd.argoproj.io/secret-type": "repository"}}}}}) == set()
+}
+
+read_by(reader) := {result |
+	spare := samples.external_secret("chat-prod", "spare", "key")
+	some result in secrets.deny with input as samples.with_objects(samples.prod, [spare, reader]) with data.secrets as {"stores": ["platform-secrets"]}
+	result.id == "KEY004"
+}
+
+test_key004_every_kind_of_reader_counts if {
+	count(read_by(samples.object_of("v1", "ServiceAccount", "x", "chat-prod", {}))) == 1
+	count(read_by(samples.object_of("v1", "ServiceAccount", "x", "chat-prod", {"secrets": [{"name": "spares"}]}))) == 1
+	read_by(samples.object_of("v1", "ServiceAccount", "x", "chat-prod", {"imagePullSecrets": [{"name": "spare"}]})) == set()
+	read_by(samples.object_of("acme.io/v1", "Thing", "x", "chat-prod", {"spec": {"deep": {"ref": "ns/spare"}}})) == set()
+	read_by({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x", "namespace": "chat-prod", "annotations": {"auth-secret": "spare"}}}) == set()
+}
+
+test_key004_a_missing_reader_is_another_rules if {
+	spare := samples.external_secret("chat-prod", "spare", "key")
+	asking := samples.with_variable(samples.prod, {"name": "X", "valueFrom": {"secretKeyRef": {"name": "spares", "key": "a"}}})
+	every doc in [asking, samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "0"]}])] {
+		count([result |
+			some result in secrets.deny with input as samples.with_objects(doc, [spare])
+			result.id == "KEY004"
+		]) == 0
+	}
+}

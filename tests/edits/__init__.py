@@ -10,6 +10,7 @@ from edits import (
     memory,
     metrics,
     pods,
+    references,
     release,
     repository,
     security,
@@ -27,6 +28,7 @@ FAULTS: tuple[Edit, ...] = (
     *memory.FAULTS,
     *metrics.FAULTS,
     *pods.FAULTS,
+    *references.FAULTS,
     *release.FAULTS,
     *repository.FAULTS,
     *security.FAULTS,
@@ -41,6 +43,7 @@ SILENT: tuple[Edit, ...] = (
     *delivery.SILENT,
     *memory.SILENT,
     *metrics.SILENT,
+    *references.SILENT,
     *serving.SILENT,
     *traffic.SILENT,
 )

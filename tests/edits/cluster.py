@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, ROLLOUT, SERVICE, SETTINGS, UPPER, Edit, overlay
+from edits.model import CACHE, DEPLOYMENT, POLICIES, PRELOAD, SERVICE, SETTINGS, Edit, overlay
+
+AUTOSCALER = """---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: qwen-chat
+  labels:
+    app.kubernetes.io/name: qwen-chat
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: qwen-chat}
+  minReplicas: 1
+  maxReplicas: 1
+  metrics:
+    - type: Pods
+      pods:
+        metric: {name: vllm_num_requests_waiting}
+        target: {type: AverageValue, averageValue: "5"}
+"""
 
 FAULTS: tuple[Edit, ...] = (
     # Network
@@ -14,7 +32,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("class-not-allowed", CACHE, 'storageClassName: "shared-rwx"', 'storageClassName: "fast-local"', "PVC001", "fast-local"),
     Edit("nobody-fills-the-cache", PRELOAD, "            - name: models\n              mountPath: /models\n", "            - name: models\n              mountPath: /models\n              readOnly: true\n", "PVC002", "readOnly: true", nth=3),
     # Autoscaler and cost
-    Edit("replicas-beside-autoscaler", ROLLOUT, "spec:\n", "spec:\n  replicas: 2\n", "HPA001", "replicas: 2", UPPER),
+    Edit("replicas-beside-autoscaler", overlay("dev", "gpu-quota.yaml"), "", AUTOSCALER, "HPA001", "replicas: 1", ("dev",), at=overlay("dev", "replicas.yaml")),
     Edit("bounds-crossed", overlay("prod", "autoscaler-bounds.yaml"), "minReplicas: 2", "minReplicas: 4", "HPA002", "minReplicas: 4", ("prod",)),
     Edit("one-replica-in-prod", overlay("prod", "autoscaler-bounds.yaml"), "minReplicas: 2", "minReplicas: 1", "HPA002", "minReplicas: 1", ("prod",)),
     Edit("peak-above-budget", overlay("prod", "autoscaler-bounds.yaml"), "maxReplicas: 3", "maxReplicas: 4", "CST001", "maxReplicas: 4", ("prod",)),

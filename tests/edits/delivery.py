@@ -70,6 +70,7 @@ SILENT: tuple[Edit, ...] = (
     Edit("repositories-of-the-team", PROJECT, "  sourceRepos:\n", "  sourceRepos:\n    - https://git.example.com/ml-platform/*\n"),
     Edit("replicas-by-jq", SET, "          jsonPointers:\n            - /spec/replicas\n", "          jqPathExpressions:\n            - .spec.replicas\n"),
     Edit("replicas-of-every-kind", SET, "        - group: argoproj.io\n          kind: Rollout\n", '        - group: "*"\n          kind: "*"\n'),
+    Edit("replicas-that-argo-cd-ignores", ROLLOUT, "spec:\n", "spec:\n  replicas: 2\n"),
     Edit("second-cluster", SET, "", SECOND.replace("CLUSTER", "https://other.example.com")),
     Edit("chart-beside-the-overlay", SET, "", SECOND.replace("CLUSTER", '"https://kubernetes.default.svc"').replace("targetRevision: main\n    path: overlays/dev", "targetRevision: 1.*\n    chart: redis")),
     Edit("claim-in-the-wave-of-the-preload", CACHE, 'sync-wave: "0"', 'sync-wave: "1"'),

@@ -188,7 +188,6 @@ AROUND = (
     Seed(
         "CST002", "ResourceQuota", "/spec/hard/requests.nvidia.com~1gpu", "3", UPPER, suffix="-gpu", operation="replace"
     ),
-    upper("HPA001", "Rollout", "/spec/replicas", 2, operation="add"),
     upper("HPA002", "HorizontalPodAutoscaler", "/spec/minReplicas", 0, overlaid=True),
     upper("HPA002", "HorizontalPodAutoscaler", "/spec/minReplicas", 9, overlaid=True),
     upper("CST001", "HorizontalPodAutoscaler", "/spec/maxReplicas", 9, overlaid=True),

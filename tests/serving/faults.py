@@ -14,7 +14,7 @@ MARKED = "whole, marked"
 UNMARKED = "not marked; whole files stay"
 UNTOUCHED = "untouched"
 READ_ONLY = "read only"
-NOT_SEEN = "not mounted"
+NOT_SEEN = "not looked at"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 # A key of an index is "namespace/name".
 package lockgate.lib.refs
 
+import data.lockgate.lib.catalogue
 import data.lockgate.lib.objects
 import data.lockgate.lib.workloads
 import rego.v1
@@ -250,6 +251,29 @@ selected(ns, selector) := [pod |
 	pod.namespace == ns
 	selects(selector, pod.labels)
 ]
+
+# Objects from which a controller may make pods, Services or Deployments that no manifest shows: every kind
+# that is not known to make none.
+makers := [objects.ref(obj) |
+	some obj in objects.all
+	not makes_nothing(obj)
+]
+
+makes_nothing(obj) if {
+	kinds := catalogue.selectors.podless[objects.group(objects.string_at(obj, "apiVersion"))]
+	listed(kinds, obj)
+}
+
+# An empty list means every kind of the group.
+listed(kinds, _) if count(kinds) == 0
+
+listed(kinds, obj) if obj.kind in kinds
+
+# Does a selector ask for labels that pods get from their controller only?
+selects_by_controller(selector) if {
+	some label in (object.keys(object.get(selector, "matchLabels", {})) | {expression.key | some expression in selector.matchExpressions})
+	strings.any_prefix_match(label, catalogue.selectors.added_by_controllers)
+}
 
 # A workload as a message speaks of it.
 pod_text(pod) := sprintf("%v '%v'", [pod.kind, pod.name])
