@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from serving import faults  # noqa: E402  # the path comes first
+from serving.hub import MODEL, REVISION  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,8 @@ def table(rows: Iterable[faults.Row], last: str) -> str:
 
 def plain(text: str) -> str:
     """Return text that does not end its cell, nor its code; the model of the tests goes by no name."""
-    return text.replace(f"{faults.MODEL}@{faults.REVISION}", "MODEL@REVISION").strip().replace("|", "\\|").replace("`", "'")
+    named = text.replace(f"{MODEL}@{REVISION}", "MODEL@REVISION")
+    return named.strip().replace("|", "\\|").replace("`", "'")
 
 
 def written(page: str) -> str:
