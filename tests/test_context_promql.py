@@ -93,6 +93,8 @@ def test_what_prometheus_refuses_is_a_fault(text: str, tmp_path: Path) -> None:
         "a offset (5m)",
         'info(a, {b=~".*"})',
         "xrate(a[5m])",
+        'sum(rate({app="a"} |= "error" [5m])) > 1',
+        'count_over_time({app="a"} | json [5m])',
         r'a{b=~"\\Qx\\E"}',
     ],
 )

@@ -120,6 +120,7 @@ deny contains result if {
 	judged_by_catalogue(entry)
 	some gap in metrics.missing
 	gap.name == entry.series
+	not distribution(entry, gap)
 	result := results.finding_at("HPA003", entry.ref, array.concat(entry.path, ["name"]), sprintf("the %v metric wants a metric of vLLM %v, found '%v'%v", [
 		entry.type,
 		gap.version,
@@ -155,6 +156,12 @@ exists_by_name(entry) if {
 	startswith(entry.name, "vllm:")
 	some version in metrics.versions
 	metrics.existing[metrics.key_of(version, entry.name)]
+}
+
+# Google keeps a histogram whole, under its own name.
+distribution(entry, gap) if {
+	entry.direct
+	metrics.key_of(gap.version, gap.name) in metrics.histograms
 }
 
 judged_by_catalogue(entry) if entry.direct

@@ -150,6 +150,7 @@ test_hpa003_metrics_of_the_version if {
 	judged(scaling_on([pods_metric("vllm_num_requests_waiting")], [])) == set()
 	judged(scaling_on([pods_metric("vllm:num_requests_waiting")], [])) == set()
 	judged(scaling_on([pods_metric("prometheus.googleapis.com|vllm:num_requests_waiting|gauge")], [])) == set()
+	judged(scaling_on([pods_metric("prometheus.googleapis.com|vllm:request_queue_time_seconds|histogram")], [])) == set()
 	judged(scaling_on([pods_metric("requests_in_flight")], [])) == set()
 	judged(scaling_on([pods_metric(3)], [])) == set()
 }

@@ -30,9 +30,10 @@ ENVIRONMENT = r"\$\{[^}]*\}"
 _WORD = "lockgate_variable"
 _PARTS = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(?P<comment>#[^\n]*)""")
 _RANGE = re.compile(r"\[[^\[\]]*\]")
-# Experimental syntax of Prometheus 3 that the parser does not have, and extensions of Thanos.
+# Experimental syntax of Prometheus 3 that the parser does not have, extensions of Thanos, the pipes of LogQL, for
+# which some use the same objects.
 _BEYOND = re.compile(
-    r"\b(anchored|smoothed)\b|\b(info|step|range|x(rate|increase|delta))\s*\(|[<>]/|\[[^\]]*[-+*/^%(]|\boffset\s+\S*[(*/+]"
+    r"\||\b(anchored|smoothed)\b|\b(info|step|range|x(rate|increase|delta))\s*\(|[<>]/|\[[^\]]*[-+*/^%(]|\boffset\s+\S*[(*/+]"
 )
 # The parser goes down a level for each of these, and ends the process when its stack does.
 _DEEPER = re.compile(r"[-+*/%^(<>=]|\b(?:and|or|unless|atan2)\b")
