@@ -231,8 +231,8 @@ deny contains result if {
 # METADATA
 # title: An analysis exists, has its arguments, and can fail
 # description: >-
-#   A Rollout with a template that is not there, or an argument without a value, is invalid and releases
-#   nothing. A metric without a condition, or whose failureLimit its measurements cannot exceed, lets every
+#   A Rollout with a template that is not there, an argument without a value, or one that two of its templates
+#   give different values, is invalid and releases nothing. A metric without a condition, or whose failureLimit its measurements cannot exceed, lets every
 #   release through; one that reads an element of an empty result ends releases that are good.
 # related_resources:
 #   - https://argo-rollouts.readthedocs.io/en/stable/features/analysis/
@@ -240,7 +240,7 @@ deny contains result if {
 #   id: ROL002
 #   severity: {canary: error, prod: error}
 #   remediation: >-
-#     Name an AnalysisTemplate of the namespace, give `args` a value, and give each metric `interval`, `count`,
+#     Name an AnalysisTemplate of the namespace, give `args` a value, each a name of its own, and give each metric `interval`, `count`,
 #     a `failureLimit` below it and a condition like len(result) > 0 && !isNaN(result[0]) && result[0] <= 2.
 deny contains result if {
 	not environment.partial
@@ -259,6 +259,17 @@ deny contains result if {
 	missing := analysis.missing_args(request)
 	count(missing) > 0
 	result := results.finding("ROL002", request.object, array.concat(request.path, ["args"]), sprintf("the templates want a value for %v, found none", [text.quoted(missing)]))
+}
+
+deny contains result if {
+	some request in analysis.requests
+	some clash in analysis.clashes(request)
+	msg := sprintf("argument %v wants one value in all templates of an analysis, found %v", [
+		text.quoted([clash.name]),
+		text.quoted(clash.values),
+	])
+	found := results.finding("ROL002", clash.object, clash.path, msg)
+	result := results.with_also(found, [results.place(request.object, request.path)])
 }
 
 deny contains result if {

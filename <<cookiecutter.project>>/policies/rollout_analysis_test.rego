@@ -224,3 +224,26 @@ test_a_part_leaves_templates_to_others if {
 	denied(object.union(using(named), {"partial": true})) == set()
 	denied(object.union(testing.plus(using(object.remove(named, ["args"])), [template({})]), {"partial": true})) == of_rollout(step_path(["args"]), "the templates want a value for 'pods', found none")
 }
+
+# Two templates in one analysis, whose controller has one list of arguments for both.
+queue(args) := object.union(template({"args": array.concat([{"name": "pods"}], args)}), {"metadata": {"name": "queue"}})
+
+both := object.union(named, {"templates": [{"templateName": "ttft"}, {"templateName": "queue"}]})
+
+test_one_argument_of_two_values if {
+	found := denied(testing.plus(using(both), [template({}), queue([{"name": "limit", "value": "10"}])]))
+	found == {{
+		"id": "ROL002",
+		"msg": "argument 'limit' wants one value in all templates of an analysis, found '2', '10'",
+		"object": object.union(ref("AnalysisTemplate", "chat-prod"), {"name": "queue"}),
+		"path": ["spec", "args", 1, "value"],
+		"also": [{"object": rollout_ref, "path": step_path([])}],
+	}}
+}
+
+silent_args := [[{"name": "limit", "value": "2"}], [{"name": "limit"}], [{"name": "limit", "value": 10}], [{"name": "most", "value": "10"}]]
+
+test_one_argument_of_one_value_or_none if {
+	heard := [args | some args in silent_args; denied(testing.plus(using(both), [template({}), queue(args)])) != set()]
+	heard == []
+}

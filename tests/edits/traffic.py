@@ -16,8 +16,9 @@ PROMETHEUS = GATEWAY.replace("gateway-system", "monitoring")
 PORT = "          port: http\n"
 WINDOW = "      stabilizationWindowSeconds: 600\n"
 POD_HASH = "              # The new pods only: the old ones would hide a bad release behind their 95 %.\n              - name: pod-hash\n                valueFrom:\n                  podTemplateHashValue: Latest\n"
-SAFE = "successCondition: len(result) > 0 && !isNaN(result[0]) && result[0] <= {{args.limit}}"
-FAILURE = "      failureCondition: len(result) > 0 && !isNaN(result[0]) && result[0] > {{args.limit}}\n"
+SAFE = "successCondition: len(result) > 0 && !isNaN(result[0]) && result[0] <= {{args.queue-limit}}"
+TTFT_SAFE = SAFE.replace("queue", "ttft")
+FAILURE = "      failureCondition: len(result) > 0 && !isNaN(result[0]) && result[0] > {{args.ttft-limit}}\n"
 POOL = "    gpus: 22\n    gpus_per_node: 8\n"
 NO_ROUTER = "  - target:\n      kind: Rollout\n    patch: |-\n      - op: remove\n        path: /spec/strategy/canary/trafficRouting\n"
 LAST_PATCH = "  - path: spread.yaml\n"
@@ -45,10 +46,11 @@ FAULTS: tuple[Edit, ...] = (
     Edit("full-weight-first", ROLLOUT, "        - setWeight: 5\n", "        - setWeight: 100\n", "ROL001", "setWeight: 100", ("prod",)),
     Edit("template-missing", ROLLOUT, "templateName: qwen-chat-ttft", "templateName: qwen-chat-tftt", "ROL002", "qwen-chat-tftt", UPPER),
     Edit("argument-missing", ROLLOUT, POD_HASH, "", "ROL002", "args:", UPPER),
+    Edit("argument-of-two-values", TTFT, "ttft-limit", "queue-limit", "ROL002", 'value: "10"', UPPER),
     Edit("analysis-that-cannot-fail", TTFT, "failureLimit: 1", "failureLimit: 5", "ROL002", "failureLimit: 5", UPPER),
     Edit("analysis-without-a-limit", TTFT, "      failureLimit: 1\n", "", "ROL002", "- name: ttft", UPPER),
-    Edit("index-into-nothing", QUEUE, SAFE, "successCondition: result[0] <= {{args.limit}}", "ROL002", "successCondition", UPPER),
-    Edit("no-data-is-success", TTFT, f"      {SAFE}\n{FAILURE}", "      failureCondition: len(result) > 0 && result[0] > {{args.limit}}\n", "ROL002", "failureCondition", UPPER),
+    Edit("index-into-nothing", QUEUE, SAFE, "successCondition: result[0] <= {{args.queue-limit}}", "ROL002", "successCondition", UPPER),
+    Edit("no-data-is-success", TTFT, f"      {TTFT_SAFE}\n{FAILURE}", "      failureCondition: len(result) > 0 && result[0] > {{args.ttft-limit}}\n", "ROL002", "failureCondition", UPPER),
     # Services, deadline, room
     Edit("one-service-for-both", ROLLOUT, "canaryService: qwen-chat-canary", "canaryService: qwen-chat-stable", "ROL003", "canaryService", UPPER),
     Edit("canary-service-missing", ROLLOUT, "canaryService: qwen-chat-canary", "canaryService: qwen-chat-new", "ROL003", "canaryService", UPPER),
@@ -73,7 +75,7 @@ SILENT: tuple[Edit, ...] = (
     Edit("pause-before-the-analysis", ROLLOUT, "        - setWeight: 5\n", "        - setWeight: 5\n        - pause: {duration: 10m}\n"),
     Edit("limit-just-below-the-count", TTFT, "failureLimit: 1", "failureLimit: 4"),
     Edit("limit-of-successes", TTFT, "      failureLimit: 1\n", "      failureLimit: -1\n      consecutiveSuccessLimit: 3\n"),
-    Edit("success-of-nothing-on-purpose", QUEUE, SAFE, "successCondition: len(result) == 0 || result[0] <= {{args.limit}}"),
+    Edit("success-of-nothing-on-purpose", QUEUE, SAFE, "successCondition: len(result) == 0 || result[0] <= {{args.queue-limit}}"),
     Edit("template-of-the-cluster", ROLLOUT, "              - templateName: qwen-chat-ttft\n", "              - templateName: company-ttft\n                clusterScope: true\n"),
     Edit("deadline-above-the-budget", ROLLOUT, "progressDeadlineSeconds: 1200", "progressDeadlineSeconds: 601"),
     Edit("pool-that-just-does", SETTINGS, POOL, "    gpus: 12\n    gpus_per_node: 2\n"),

@@ -121,6 +121,41 @@ missing_args(request) := sort({name | some name in (wanted - (request.args | kno
 	}
 }
 
+# Arguments that two templates of a request give different values, which the controller refuses whatever the
+# request gives: {"name", "values", "object", "path"} of the later template.
+clashes(request) := [clash |
+	ns := objects.namespace(request.object)
+	some j
+	entry := request.named[j]
+	later := template(ns, entry)
+	some k
+	arg := later.spec.args[k]
+	is_string(arg.value)
+	others := [value |
+		some value in values_before(request, j, arg.name)
+		value != arg.value
+	]
+	count(others) > 0
+	clash := {
+		"name": objects.string_at(arg, "name"),
+		"values": [others[0], arg.value],
+		"object": later,
+		"path": ["spec", "args", k, "value"],
+	}
+]
+
+# Values that the templates before the one at j give an argument.
+values_before(request, j, name) := [arg.value |
+	ns := objects.namespace(request.object)
+	some i
+	entry := request.named[i]
+	i < j
+	earlier := template(ns, entry)
+	some arg in earlier.spec.args
+	arg.name == name
+	is_string(arg.value)
+]
+
 has_value(arg) if is_string(arg.value)
 
 has_value(arg) if is_object(arg.valueFrom)

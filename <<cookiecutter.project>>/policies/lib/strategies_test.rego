@@ -77,6 +77,8 @@ test_a_dynamic_stable_set_follows_the_weight if {
 }
 
 test_blue_green_doubles_whatever_the_preview if {
-	some strategy in [{}, {"previewReplicaCount": 1}]
-	strategies.peak({"kind": "Rollout", "spec": {"strategy": {"blueGreen": strategy}}}, 3) == {"pods": 6, "why": "doubled by blueGreen"}
+	strategies.peak(blue_green({}), 3) == {"pods": 6, "why": "doubled by blueGreen"}
+	strategies.peak(blue_green({"previewReplicaCount": 1}), 3) == {"pods": 6, "why": "doubled by blueGreen"}
 }
+
+blue_green(strategy) := {"kind": "Rollout", "spec": {"strategy": {"blueGreen": strategy}}}
