@@ -16,6 +16,7 @@ from edits import (
     security,
     serving,
     traffic,
+    workloads,
 )
 from edits.model import Edit
 from edits.silent import SILENT as TRAPS
@@ -34,6 +35,7 @@ FAULTS: tuple[Edit, ...] = (
     *security.FAULTS,
     *serving.FAULTS,
     *traffic.FAULTS,
+    *workloads.FAULTS,
 )
 
 SILENT: tuple[Edit, ...] = (
@@ -46,6 +48,7 @@ SILENT: tuple[Edit, ...] = (
     *references.SILENT,
     *serving.SILENT,
     *traffic.SILENT,
+    *workloads.SILENT,
 )
 
 __all__ = ["FAULTS", "SILENT", "Edit"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edits.model import SETTINGS, Edit, release
+from edits.model import CACHE, SETTINGS, Edit, release
 
 MODEL = 'model: "Qwen/Qwen3-14B"'
 SHARE = "gpu-memory-utilization: 0.9"
@@ -16,10 +16,11 @@ models:
     head_dim: 128
     max_position: 40960
 """
+ROOM = Edit("cache-of-200-gib", CACHE, 'storage: "100Gi"', 'storage: "200Gi"')
 
 FAULTS: tuple[Edit, ...] = (
     Edit("model-with-long-cache", release("prod"), MODEL, 'model: "Qwen/Qwen3-32B"', "VLM002", "max-model-len", ("prod",)),
-    Edit("model-above-the-memory", release("dev"), MODEL, 'model: "Qwen/Qwen2.5-72B-Instruct"', "VLM002", "model:", ("dev",)),
+    Edit("model-above-the-memory", release("dev"), MODEL, 'model: "Qwen/Qwen2.5-72B-Instruct"', "VLM002", "model:", ("dev",), before=ROOM),
     Edit("share-of-the-memory", release("canary"), SHARE, "gpu-memory-utilization: 0.4", "VLM002", "gpu-memory-utilization", ("canary",)),
     Edit("cards-too-small", SETTINGS, "accelerator: a100-40gb", "accelerator: t4", "VLM002", "accelerator: t4"),
     Edit("facts-of-the-team", SETTINGS, "", OWN_FACTS, "VLM002", "Qwen/Qwen3-14B:"),

@@ -30,7 +30,10 @@ SECRETS = "components/external-secrets/external-secrets.yaml"
 
 @dataclass(frozen=True)
 class Edit:
-    """One change to one file and the finding that it must cause; no `rule`: silence."""
+    """One change to one file and the finding that it must cause; no `rule`: silence.
+
+    `before` is a change that is right by itself and is made first: some faults need two.
+    """
 
     id: str
     file: str
@@ -42,9 +45,12 @@ class Edit:
     at: str = ""
     nth: int = 1
     severity: str = "error"
+    before: Edit | None = None
 
     def apply(self, root: Path) -> None:
         """Makes the change in the repository at `root`; no `old`: lines at the end. `{soon}` is a day next week."""
+        if self.before is not None:
+            self.before.apply(root)
         path = root / self.file
         new = self.new.replace("{soon}", f"{TODAY + datetime.timedelta(days=7)}")
         text = path.read_text()

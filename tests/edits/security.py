@@ -27,8 +27,8 @@ FAULTS: tuple[Edit, ...] = (
     Edit("host-path", PRELOAD, "        - name: tmp\n          emptyDir:\n            sizeLimit: 2Gi\n", "        - name: tmp\n          hostPath:\n            path: /tmp\n", "SEC002", "hostPath:"),
     Edit("privileged", DEPLOYMENT, CONTAINER_SECURITY, CONTAINER_SECURITY + "            privileged: true\n", "SEC002", "privileged: true"),
     Edit("root-writable", DEPLOYMENT, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "SEC003", "readOnlyRootFilesystem", UPPER),
-    Edit("tmpdir-read-only", DEPLOYMENT, "              value: /tmp\n", "              value: /var/tmp\n", "SEC003", "/var/tmp", UPPER),
-    Edit("home-unset", DEPLOYMENT, "            - name: HOME\n              value: /scratch\n", "", "SEC003", "env:", UPPER),
+    Edit("tmpdir-read-only", DEPLOYMENT, "              value: /tmp\n", "              value: /var/tmp\n", "VLM004", "/var/tmp"),
+    Edit("home-unset", DEPLOYMENT, "            - name: HOME\n              value: /scratch\n", "", "VLM004", "env:"),
     # Secrets
     Edit("secret-in-git", SERVICE, "", "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: extra\n  labels:\n    app.kubernetes.io/name: qwen-chat\nstringData:\n  colour: blue\n", "KEY001", "stringData:"),
     Edit("secret-generator", overlay("dev"), "patches:\n", "secretGenerator:\n  - name: token\n    literals:\n      - token=abc\npatches:\n", "KEY002", "literals:", ("dev",)),
