@@ -104,10 +104,10 @@ def agreement(samples: Sequence[Sample]) -> dict[str, int]:
 
 
 def unit_tests(rule: Rule) -> int:
-    """Return how many tests beside the rule's file bear its id."""
-    file = (POLICIES / rule.file).with_name(Path(rule.file).stem + "_test.rego")
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
-    return len(re.findall(rf"^test_{rule.id.lower()}_", text, re.MULTILINE))
+    """Return how many tests in the rule's folder bear its id."""
+    files = (POLICIES / rule.file).parent.glob("*_test.rego")
+    head = re.compile(rf"^test_{rule.id.lower()}_", re.MULTILINE)
+    return sum(len(head.findall(file.read_text(encoding="utf-8"))) for file in files)
 
 
 def coverage(known: Sequence[Rule]) -> str:
