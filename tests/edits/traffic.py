@@ -46,9 +46,9 @@ FAULTS: tuple[Edit, ...] = (
     Edit("full-weight-first", ROLLOUT, "        - setWeight: 5\n", "        - setWeight: 100\n", "ROL001", "setWeight: 100", ("prod",)),
     Edit("template-missing", ROLLOUT, "templateName: qwen-chat-ttft", "templateName: qwen-chat-tftt", "ROL002", "qwen-chat-tftt", UPPER),
     Edit("argument-missing", ROLLOUT, POD_HASH, "", "ROL002", "args:", UPPER),
-    Edit("argument-of-two-values", TTFT, "ttft-limit", "queue-limit", "ROL002", 'value: "10"', UPPER),
+    Edit("argument-of-two-values", TTFT, "    - name: ttft-limit\n", '    - name: queue-limit\n      value: "5"\n    - name: ttft-limit\n', "ROL002", 'value: "10"', UPPER, at=QUEUE),
     Edit("analysis-that-cannot-fail", TTFT, "failureLimit: 1", "failureLimit: 5", "ROL002", "failureLimit: 5", UPPER),
-    Edit("analysis-without-a-limit", TTFT, "      failureLimit: 1\n", "", "ROL002", "- name: ttft", UPPER),
+    Edit("analysis-without-a-limit", TTFT, "      failureLimit: 1\n", "", "ROL002", "- name: ttft", UPPER, nth=2),
     Edit("index-into-nothing", QUEUE, SAFE, "successCondition: result[0] <= {{args.queue-limit}}", "ROL002", "successCondition", UPPER),
     Edit("no-data-is-success", TTFT, f"      {TTFT_SAFE}\n{FAILURE}", "      failureCondition: len(result) > 0 && result[0] > {{args.ttft-limit}}\n", "ROL002", "failureCondition", UPPER),
     # Services, deadline, room
