@@ -35,28 +35,28 @@ none := {{
 	"path": ["spec", "template", "metadata", "labels"],
 }}
 
-test_one_budget_is_silent if denied(prod([one])) == set()
+test_pdb001_one_budget_is_silent if denied(prod([one])) == set()
 
-test_no_budget if denied(testing.prod) == none
+test_pdb001_no_budget if denied(testing.prod) == none
 
-test_budget_of_another_namespace if {
+test_pdb001_budget_of_another_namespace if {
 	elsewhere := object.union(budget("chat", one), {"metadata": {"namespace": "chat-dev"}})
 	denied(testing.plus(testing.prod, [elsewhere])) == none
 }
 
-test_budget_for_the_preload_job_alone if {
+test_pdb001_budget_for_the_preload_job_alone if {
 	labelled := testing.changed(testing.prod, "Job", [{"op": "replace", "path": ["spec", "template", "metadata", "labels"], "value": {"job": "preload"}}])
 	doc := testing.plus(labelled, [json.patch(budget("chat", one), [{"op": "replace", "path": ["spec", "selector"], "value": {"matchLabels": {"job": "preload"}}}])])
 	denied(doc) == none
 }
 
 # The selector is the fault, and another rule's.
-test_silent_beside_a_budget_without_pods if {
+test_pdb001_silent_beside_a_budget_without_pods if {
 	doc := testing.plus(testing.prod, [json.patch(budget("chat", one), [{"op": "replace", "path": ["spec", "selector"], "value": {"matchLabels": {"app": "other"}}}])])
 	denied(doc) == set()
 }
 
-test_two_budgets if {
+test_pdb001_two_budgets if {
 	denied(prod([one, one])) == {{
 		"id": "PDB001",
 		"msg": "Deployment 'chat' wants one PodDisruptionBudget, found 2: 'chat-0', 'chat-1'",
@@ -68,14 +68,14 @@ test_two_budgets if {
 
 blocked(field, msg, places) := {object.union({"id": "PDB001", "msg": msg, "object": ref("chat-0"), "path": ["spec", field]}, places)}
 
-test_at_least_one_may_go if {
+test_pdb001_at_least_one_may_go if {
 	denied(prod([{"minAvailable": 1}])) == set()
 	denied(prod([{"minAvailable": "50%"}])) == set()
 	denied(prod([{"maxUnavailable": "1%"}])) == set()
 	denied(prod([{"minAvailable": 0}])) == set()
 }
 
-test_none_may_go if {
+test_pdb001_none_may_go if {
 	places := {"also": [scaler_place]}
 	denied(prod([{"minAvailable": 2}])) == blocked("minAvailable", "minAvailable 2 lets no pod of 2 go, wanted at least one", places)
 	denied(prod([{"minAvailable": "51%"}])) == blocked("minAvailable", "minAvailable 51% lets no pod of 2 go, wanted at least one", places)
@@ -84,13 +84,13 @@ test_none_may_go if {
 	denied(prod([{"maxUnavailable": "0%"}])) == blocked("maxUnavailable", "maxUnavailable 0% lets no pod go, wanted at least one", {})
 }
 
-test_replicas_count_without_an_autoscaler if {
+test_pdb001_replicas_count_without_an_autoscaler if {
 	doc := testing.without(testing.changed(prod([{"minAvailable": 2}]), "Rollout", [{"op": "add", "path": ["spec", "replicas"], "value": 2}]), "HorizontalPodAutoscaler")
 	denied(doc) == blocked("minAvailable", "minAvailable 2 lets no pod of 2 go, wanted at least one", {})
 	denied(testing.changed(doc, "Rollout", [{"op": "replace", "path": ["spec", "replicas"], "value": 3}])) == set()
 }
 
-test_unhealthy_pods if {
+test_pdb001_unhealthy_pods if {
 	expected := {{
 		"id": "PDB001",
 		"msg": "unhealthyPodEvictionPolicy is IfHealthyBudget, wanted AlwaysAllow: a pod that never gets ready would hold up the drain",
@@ -101,18 +101,18 @@ test_unhealthy_pods if {
 	denied(testing.changed(prod([one]), "PodDisruptionBudget", [{"op": "remove", "path": ["spec", "unhealthyPodEvictionPolicy"]}])) == expected
 }
 
-test_silent_on_unknown_values if {
+test_pdb001_silent_on_unknown_values if {
 	every spec in [{"minAvailable": "half"}, {"minAvailable": null}, {"maxUnavailable": [0]}, {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "Never"}] {
 		denied(prod([spec])) == set()
 	}
 }
 
-test_silent_when_another_kind_shares_the_budget if {
+test_pdb001_silent_when_another_kind_shares_the_budget if {
 	labelled := testing.changed(prod([{"minAvailable": 2}]), "Job", [{"op": "replace", "path": ["spec", "template", "metadata", "labels"], "value": testing.labels}])
 	denied(labelled) == set()
 }
 
-test_silent_on_what_runs_no_server if {
+test_pdb001_silent_on_what_runs_no_server if {
 	stopped := testing.without(testing.changed(testing.prod, "Rollout", [{"op": "add", "path": ["spec", "replicas"], "value": 0}]), "HorizontalPodAutoscaler")
 	denied(stopped) == set()
 	helper := testing.server(testing.prod, {"command": ["sleep"], "args": ["60"], "image": "docker.io/library/busybox:1.36"})
@@ -120,7 +120,7 @@ test_silent_on_what_runs_no_server if {
 }
 
 # A part of what runs may have its budget, and its autoscaler, elsewhere.
-test_a_part_leaves_its_budget_to_others if {
+test_pdb001_a_part_leaves_its_budget_to_others if {
 	denied(object.union(testing.prod, {"partial": true})) == set()
 	alone := object.union(testing.without(prod([{"minAvailable": 1}]), "HorizontalPodAutoscaler"), {"partial": true})
 	denied(alone) == set()

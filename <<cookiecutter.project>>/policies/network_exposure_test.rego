@@ -17,20 +17,20 @@ finding(api_version, kind, path, msg) := {samples.result("NET005", samples.ref(a
 
 typed(type) := samples.edited(samples.prod, "Service", "chat", [{"op": "add", "path": ["spec", "type"], "value": type}])
 
-test_service_inside_the_cluster if {
+test_net005_service_inside_the_cluster if {
 	denied(samples.prod) == set()
 	headless := samples.edited(samples.prod, "Service", "chat", [{"op": "remove", "path": ["spec", "type"]}, {"op": "add", "path": ["spec", "clusterIP"], "value": "None"}])
 	denied(headless) == set()
 }
 
-test_service_outside if {
+test_net005_service_outside if {
 	every type in ["LoadBalancer", "NodePort"] {
 		denied(typed(type)) == finding("v1", "Service", ["spec", "type"], sprintf("a Service of servers wants type ClusterIP, found '%v'", [type]))
 	}
 }
 
 # A proxy in the pod, a router beside it and a port of something else are no engine.
-test_service_of_something_else if {
+test_net005_service_of_something_else if {
 	metrics := samples.edited(typed("LoadBalancer"), "Service", "chat", [{"op": "replace", "path": ["spec", "ports", "0", "targetPort"], "value": 9090}])
 	denied(metrics) == set()
 	router := samples.edited(typed("LoadBalancer"), "Service", "chat", [{"op": "replace", "path": ["spec", "selector"], "value": samples.preload_labels}])
@@ -38,7 +38,7 @@ test_service_of_something_else if {
 	denied(typed(null)) == set()
 }
 
-test_port_by_number_alone if {
+test_net005_port_by_number_alone if {
 	bare := samples.edited(typed("NodePort"), "Service", "chat", [{"op": "replace", "path": ["spec", "ports"], "value": [{"port": 8000}]}])
 	count(denied(bare)) == 1
 }
@@ -61,7 +61,7 @@ open_at(path, found) := of_route(path, sprintf("a route to servers wants paths b
 
 value_path := ["rules", 0, "matches", 0, "path", "value"]
 
-test_paths_below_v1 if {
+test_net005_paths_below_v1 if {
 	every value in ["/v1", "/v1/", "/v1/chat/completions", "/health", "/ping"] {
 		routed(prefix(value)) == set()
 		routed(match({"type": "Exact", "value": value})) == set()
@@ -69,7 +69,7 @@ test_paths_below_v1 if {
 	routed(match({"type": "RegularExpression", "value": "/v1/.*"})) == set()
 }
 
-test_paths_beside_v1 if {
+test_net005_paths_beside_v1 if {
 	every value in ["/", "/v", "/v10", "/invocations", "/metrics"] {
 		routed(prefix(value)) == open_at(value_path, sprintf("'%v'", [value]))
 	}
@@ -77,7 +77,7 @@ test_paths_beside_v1 if {
 	routed(match({"value": "/"})) == open_at(value_path, "'/'")
 }
 
-test_no_match_is_every_path if {
+test_net005_no_match_is_every_path if {
 	routed({"backendRefs": [{"name": "chat", "port": 80}]}) == open_at(["rules", 0, "matches"], "every path")
 	routed({"matches": [], "backendRefs": [{"name": "chat"}]}) == open_at(["rules", 0, "matches"], "every path")
 	routed({"matches": [{"headers": [{"name": "x", "value": "y"}]}], "backendRefs": [{"name": "chat"}]}) == open_at(value_path, "'/'")
@@ -85,13 +85,13 @@ test_no_match_is_every_path if {
 
 rewriting(value, new) := object.union(prefix(value), {"filters": [{"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": new}}}]})
 
-test_what_the_engine_is_asked_for_counts if {
+test_net005_what_the_engine_is_asked_for_counts if {
 	routed(rewriting("/chat", "/v1")) == set()
 	routed(rewriting("/chat", "/")) == open_at(value_path, "'/chat' rewritten to '/'")
 	routed(rewriting("/v1", "/")) == open_at(value_path, "'/v1' rewritten to '/'")
 }
 
-test_rules_that_lead_elsewhere if {
+test_net005_rules_that_lead_elsewhere if {
 	every backends in [
 		[{"name": "router", "port": 80}],
 		[{"name": "chat", "port": 9090}],
@@ -104,7 +104,7 @@ test_rules_that_lead_elsewhere if {
 	routed({"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]}) == set()
 }
 
-test_paths_that_something_else_guards if {
+test_net005_paths_that_something_else_guards if {
 	extension := object.union(prefix("/"), {"filters": [{"type": "ExtensionRef", "extensionRef": {"name": "auth"}}]})
 	routed(extension) == set()
 	guarded := samples.with_objects(route([prefix("/")], [https]), [samples.object_of("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "auth", ns, {"spec": {}})])
@@ -115,7 +115,7 @@ pool(selector) := samples.object_of("inference.networking.k8s.io/v1", "Inference
 
 pooled := {"backendRefs": [{"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "chat"}]}
 
-test_inference_pool if {
+test_net005_inference_pool if {
 	denied(samples.with_objects(route([pooled], [https]), [pool({"matchLabels": samples.server_labels})])) == open_at(["rules", 0, "matches"], "every path")
 	older := json.patch(pool(samples.server_labels), [
 		{"op": "replace", "path": "/apiVersion", "value": "inference.networking.x-k8s.io/v1alpha2"},
@@ -135,14 +135,14 @@ under(parent) := denied(route([prefix("/v1")], [parent]))
 
 plain(field, found) := of_route(["parentRefs", 0, field], sprintf("a route to servers wants TLS, found %v", [found]))
 
-test_listener_that_says_plain if {
+test_net005_listener_that_says_plain if {
 	under({"name": "shared", "namespace": "gateway-system", "sectionName": "http"}) == plain("sectionName", "the listener 'http'")
 	under({"name": "shared", "namespace": "gateway-system", "port": 80}) == plain("port", "port 80")
 	under({"name": "shared", "namespace": "gateway-system", "port": 443}) == set()
 }
 
 # The Gateway is the platform's; a mesh's parent is a Service.
-test_listener_out_of_sight if {
+test_net005_listener_out_of_sight if {
 	under({"name": "shared", "namespace": "gateway-system"}) == set()
 	under({"group": "", "kind": "Service", "name": "chat", "port": 80}) == set()
 }
@@ -156,7 +156,7 @@ web := {"name": "http", "port": 80, "protocol": "HTTP"}
 
 secure := {"name": "https", "port": 443, "protocol": "HTTPS"}
 
-test_listeners_in_sight if {
+test_net005_listeners_in_sight if {
 	with_gateway({"name": "own"}, [web]) == plain("sectionName", "listeners of Gateway 'own' with HTTP alone")
 	with_gateway({"name": "own"}, [web, secure]) == set()
 	with_gateway({"name": "own", "sectionName": "http"}, [web, secure]) == plain("sectionName", "listeners of Gateway 'own' with HTTP alone")
@@ -179,7 +179,7 @@ of_ingress(path, msg) := finding("networking.k8s.io/v1", "Ingress", path, msg)
 
 ingress_path := ["spec", "rules", 0, "http", "paths", 0, "path"]
 
-test_ingress_paths if {
+test_net005_ingress_paths if {
 	denied(ingress(entry("/v1"), {}, {})) == set()
 	denied(ingress(entry("/v1/*"), {}, {})) == set()
 	every value in ["/", "/*", "/invocations"] {
@@ -188,18 +188,18 @@ test_ingress_paths if {
 	denied(ingress({"pathType": "ImplementationSpecific"}, {}, {})) == of_ingress(ingress_path, "a route to servers wants paths below /v1 only, found '/'")
 }
 
-test_ingress_paths_of_others if {
+test_net005_ingress_paths_of_others if {
 	denied(ingress(entry("/api(/|$)(.*)"), {}, {})) == set()
 	denied(ingress(entry("/"), {}, {"nginx.ingress.kubernetes.io/rewrite-target": "/v1/$1"})) == set()
 	denied(ingress(entry("/"), {}, {"nginx.ingress.kubernetes.io/auth-url": "http://auth"})) == set()
 }
 
-test_ingress_default_backend if {
+test_net005_ingress_default_backend if {
 	doc := ingress(entry("/v1"), {"defaultBackend": {"service": {"name": "chat", "port": {"name": "http"}}}}, {})
 	denied(doc) == of_ingress(["spec", "defaultBackend"], "a route to servers wants paths below /v1 only, found every path")
 }
 
-test_ingress_tls if {
+test_net005_ingress_tls if {
 	expected := of_ingress(["spec", "tls"], "a route to servers wants TLS, found no tls for class 'nginx'")
 	denied(ingress(entry("/v1"), {"tls": []}, {})) == expected
 	older := ingress(entry("/v1"), {"tls": [], "ingressClassName": false}, {"kubernetes.io/ingress.class": "nginx"})
@@ -207,7 +207,7 @@ test_ingress_tls if {
 }
 
 # Some classes and annotations bring the certificate.
-test_ingress_tls_elsewhere if {
+test_net005_ingress_tls_elsewhere if {
 	denied(ingress(entry("/v1"), {"tls": [], "ingressClassName": "alb"}, {})) == set()
 	denied(ingress(entry("/v1"), {"tls": [], "ingressClassName": false}, {})) == set()
 	denied(ingress(entry("/v1"), {"tls": [], "ingressClassName": "traefik"}, {"traefik.ingress.kubernetes.io/router.entrypoints": "websecure"})) == set()
@@ -221,7 +221,7 @@ to_chat(fields) := object.union({"route": [{"destination": {"host": "chat", "por
 
 of_virtual(path, msg) := finding("networking.istio.io/v1", "VirtualService", array.concat(["spec"], path), msg)
 
-test_virtual_service_paths if {
+test_net005_virtual_service_paths if {
 	open := "a route to servers wants paths below /v1 only, found %v"
 	denied(virtual(to_chat({"match": [{"uri": {"prefix": "/v1"}}]}), ["istio-system/web"])) == set()
 	denied(virtual(to_chat({"match": [{"uri": {"prefix": "/"}}]}), ["istio-system/web"])) == of_virtual(["http", 0, "match", 0, "uri", "prefix"], sprintf(open, ["'/'"]))
@@ -231,7 +231,7 @@ test_virtual_service_paths if {
 	denied(virtual(to_chat({"match": [{"uri": {"prefix": "/chat"}}], "rewrite": {"uri": "/v1"}}), ["istio-system/web"])) == set()
 }
 
-test_virtual_service_of_the_mesh if {
+test_net005_virtual_service_of_the_mesh if {
 	denied(virtual(to_chat({}), ["mesh"])) == set()
 	denied(virtual(to_chat({}), [])) == set()
 	denied(virtual(to_chat({"match": [{"uri": {"regex": ".*"}}]}), ["istio-system/web"])) == set()
@@ -239,7 +239,7 @@ test_virtual_service_of_the_mesh if {
 
 istio(servers) := samples.object_of("networking.istio.io/v1", "Gateway", "web", ns, {"spec": {"servers": servers}})
 
-test_virtual_service_tls if {
+test_net005_virtual_service_tls if {
 	v1 := to_chat({"match": [{"uri": {"prefix": "/v1"}}]})
 	http := {"port": {"number": 80, "protocol": "HTTP"}}
 	tls := {"port": {"number": 443, "protocol": "HTTPS"}}
@@ -251,7 +251,7 @@ test_virtual_service_tls if {
 	denied(samples.with_objects(virtual(v1, ["istio-system/web"]), [istio([http])])) == set()
 }
 
-test_silent_on_wrong_types if {
+test_net005_silent_on_wrong_types if {
 	every rule in ["x", {"backendRefs": "chat"}, {"backendRefs": [{"name": 1}]}, object.union(prefix("/v1"), {"filters": "x"}), match({"type": 1, "value": 2})] {
 		routed(rule) == set()
 	}

@@ -25,26 +25,26 @@ at_port(ports) := letting_in([{"from": [gateway], "ports": ports}])
 
 of_policy(path, msg) := {samples.result("NET004", samples.policy_ref("chat-server"), array.concat(["spec", "ingress", 0], path), msg)}
 
-test_named_peers_are_silent if {
+test_net004_named_peers_are_silent if {
 	denied(letting_in([{"from": [gateway], "ports": [{"port": "http"}]}])) == set()
 	denied(letting_in([{"from": [gateway]}])) == set()
 	denied(letting_in([])) == set()
 }
 
-test_no_from if {
+test_net004_no_from if {
 	denied(letting_in([{}])) == of_policy([], "ingress wants named peers, found a rule without 'from'")
 	denied(letting_in([{"from": [], "ports": [{"port": "http"}]}])) == of_policy([], "ingress wants named peers, found a rule without 'from'")
 }
 
-test_empty_peer if denied(from_peer({})) == of_policy(["from", 1], "ingress wants named peers, found an empty peer")
+test_net004_empty_peer if denied(from_peer({})) == of_policy(["from", 1], "ingress wants named peers, found an empty peer")
 
-test_every_namespace if {
+test_net004_every_namespace if {
 	every peer in [{"namespaceSelector": {}}, {"namespaceSelector": {"matchLabels": {}}}, {"namespaceSelector": {}, "podSelector": {}}] {
 		denied(from_peer(peer)) == of_policy(["from", 1, "namespaceSelector"], "ingress wants named peers, found every namespace")
 	}
 }
 
-test_peers_that_name_someone if {
+test_net004_peers_that_name_someone if {
 	every peer in [
 		{"podSelector": {}},
 		{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "gateway"}}},
@@ -55,7 +55,7 @@ test_peers_that_name_someone if {
 	}
 }
 
-test_the_whole_world if {
+test_net004_the_whole_world if {
 	denied(from_peer({"ipBlock": {"cidr": "0.0.0.0/0"}})) == of_policy(["from", 1, "ipBlock", "cidr"], "ingress wants named peers, found '0.0.0.0/0'")
 	denied(from_peer({"ipBlock": {"cidr": "::/0"}})) == of_policy(["from", 1, "ipBlock", "cidr"], "ingress wants named peers, found '::/0'")
 
@@ -65,12 +65,12 @@ test_the_whole_world if {
 }
 
 # One fault, one finding: the default deny that lets everyone in is not NET001's too.
-test_default_deny_for_everyone if {
+test_net004_default_deny_for_everyone if {
 	doc := samples.edited(samples.prod, "NetworkPolicy", "chat-default-deny", [{"op": "add", "path": ["spec", "ingress"], "value": [{}]}])
 	denied(doc) == {samples.result("NET004", samples.policy_ref("chat-default-deny"), ["spec", "ingress", 0], "ingress wants named peers, found a rule without 'from'")}
 }
 
-test_silent_without_pods_or_direction if {
+test_net004_silent_without_pods_or_direction if {
 	nobody := samples.policy("chat-prod", "chat-server", {"podSelector": {"matchLabels": {"app": "other"}}, "ingress": [{}]})
 	denied(samples.with_objects(samples.prod, [nobody])) == set()
 	outward := samples.policy("chat-prod", "chat-server", {"podSelector": {"matchLabels": samples.server_labels}, "policyTypes": ["Egress"], "ingress": [{}], "egress": []})
@@ -79,18 +79,18 @@ test_silent_without_pods_or_direction if {
 
 # Ports
 
-test_name_that_the_pod_lacks if {
+test_net004_name_that_the_pod_lacks if {
 	denied(at_port([{"port": "http"}, {"port": "metrics"}])) == of_policy(["ports", 1, "port"], "the port wants a name that the selected pods have (http 8000), found 'metrics'")
 	denied(at_port([{"port": "web"}])) == of_policy(["ports", 0, "port"], "the port wants a name that the selected pods have (http 8000), found 'web'")
 }
 
-test_number_that_lets_nobody_in if {
+test_net004_number_that_lets_nobody_in if {
 	denied(at_port([{"port": 8080}])) == of_policy(["ports", 0, "port"], "the port wants one that Deployment 'chat' has (http 8000), found 8080")
 	denied(at_port([{"port": 8001, "endPort": 8010}])) == of_policy(["ports", 0, "port"], "the port wants one that Deployment 'chat' has (http 8000), found 8001")
 }
 
 # A number need not be declared: side channels of the engine are not.
-test_numbers_that_do if {
+test_net004_numbers_that_do if {
 	denied(at_port([{"port": 8000}])) == set()
 	denied(at_port([{"port": 7999, "endPort": 8000}])) == set()
 	denied(at_port([{"port": 8000, "endPort": 8010}])) == set()
@@ -99,26 +99,26 @@ test_numbers_that_do if {
 	denied(letting_in([{"from": [gateway], "ports": [{"port": "http"}]}, {"from": [{"podSelector": {}}], "ports": [{"port": 5600}]}])) == set()
 }
 
-test_engine_port_that_nobody_declares if {
+test_net004_engine_port_that_nobody_declares if {
 	bare := samples.server_edited(at_port([{"port": 8000}]), [{"op": "remove", "path": ["ports"]}])
 	denied(bare) == set()
 	wrong := samples.server_edited(at_port([{"port": 8080}]), [{"op": "remove", "path": ["ports"]}])
 	denied(wrong) == of_policy(["ports", 0, "port"], "the port wants one that Deployment 'chat' has (8000), found 8080")
 }
 
-test_pods_that_may_be_out_of_sight if {
+test_net004_pods_that_may_be_out_of_sight if {
 	for_all := samples.policy("chat-prod", "chat-server", {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [gateway], "ports": [{"port": "metrics"}]}]})
 	denied(samples.with_objects(samples.prod, [for_all])) == set()
 }
 
-test_silent_on_wrong_types if {
+test_net004_silent_on_wrong_types if {
 	every ingress in ["all", null, [{"from": "gateway"}], [{"from": [{"namespaceSelector": "x"}]}], [{"from": [{"ipBlock": "x"}], "ports": "http"}]] {
 		denied(letting_in(ingress)) == set()
 	}
 }
 
 # Another policy may let in what this one does not.
-test_a_part_leaves_other_policies_to_others if {
+test_net004_a_part_leaves_other_policies_to_others if {
 	denied(object.union(at_port([{"port": 8080}]), {"partial": true})) == set()
 	count(denied(object.union(at_port([{"port": "web"}]), {"partial": true}))) == 1
 }

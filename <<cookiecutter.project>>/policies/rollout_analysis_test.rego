@@ -47,9 +47,9 @@ of_rollout(path, msg) := {{"id": "ROL002", "msg": msg, "object": rollout_ref, "p
 
 of_metric(field, msg) := {{"id": "ROL002", "msg": msg, "object": ref("AnalysisTemplate", "chat-prod"), "path": ["spec", "metrics", 0, field]}}
 
-test_whole_analysis_is_silent if denied(service) == set()
+test_rol002_whole_analysis_is_silent if denied(service) == set()
 
-test_template_is_not_there if {
+test_rol002_template_is_not_there if {
 	denied(using(named)) == of_rollout(step_path(["templates", 0, "templateName"]), "wants the AnalysisTemplate 'ttft', found none in the environment")
 	elsewhere := object.union(template({}), {"metadata": {"namespace": "chat-dev"}})
 	denied(testing.plus(using(named), [elsewhere])) == of_rollout(step_path(["templates", 0, "templateName"]), "wants the AnalysisTemplate 'ttft', found none in the environment")
@@ -57,20 +57,20 @@ test_template_is_not_there if {
 
 cluster_named := object.union(named, {"templates": [{"templateName": "ttft", "clusterScope": true}]})
 
-test_template_of_the_cluster if {
+test_rol002_template_of_the_cluster if {
 	denied(testing.plus(using(cluster_named), [cluster_template])) == set()
 
 	# It may be made elsewhere.
 	denied(using(cluster_named)) == set()
 }
 
-test_template_of_the_other_scope if {
+test_rol002_template_of_the_other_scope if {
 	denied(testing.plus(using(cluster_named), [template({})])) == of_rollout(step_path(["templates", 0, "templateName"]), "wants the ClusterAnalysisTemplate 'ttft', found the AnalysisTemplate of that name")
 	denied(testing.plus(using(named), [cluster_template])) == of_rollout(step_path(["templates", 0, "templateName"]), "wants the AnalysisTemplate 'ttft', found the ClusterAnalysisTemplate of that name")
 }
 
 # Every place that names a template.
-test_all_places if {
+test_rol002_all_places if {
 	strategies := [
 		{"strategy": {"canary": {"analysis": named, "steps": [{"setWeight": 5}, {"pause": {}}]}}, "path": ["spec", "strategy", "canary", "analysis", "templates", 0, "templateName"]},
 		{"strategy": {"blueGreen": {"prePromotionAnalysis": named}}, "path": ["spec", "strategy", "blueGreen", "prePromotionAnalysis", "templates", 0, "templateName"]},
@@ -87,19 +87,19 @@ test_all_places if {
 	}
 }
 
-test_template_in_a_template if {
+test_rol002_template_in_a_template if {
 	doc := testing.plus(service, [object.union(template({"metrics": [], "templates": [{"templateName": "errors"}]}), {"metadata": {"name": "all"}})])
 	{[result.object.name, result.path, result.msg] | some result in denied(doc)} == {["all", ["spec", "templates", 0, "templateName"], "wants the AnalysisTemplate 'errors', found none in the environment"]}
 }
 
-test_argument_without_a_value if {
+test_rol002_argument_without_a_value if {
 	bare := object.remove(named, ["args"])
 	denied(testing.plus(using(bare), [template({})])) == of_rollout(step_path(["args"]), "the templates want a value for 'pods', found none")
 	other := object.union(named, {"args": [{"name": "pod", "value": "x"}]})
 	denied(testing.plus(using(other), [template({"args": [{"name": "pods"}, {"name": "limit"}]})])) == of_rollout(step_path(["args"]), "the templates want a value for 'limit', 'pods', found none")
 }
 
-test_argument_from_elsewhere if {
+test_rol002_argument_from_elsewhere if {
 	bare := object.remove(named, ["args"])
 	denied(testing.plus(using(bare), [template({"args": [{"name": "pods", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}]})])) == set()
 
@@ -110,19 +110,19 @@ test_argument_from_elsewhere if {
 
 # Metrics
 
-test_one_look_alone if {
+test_rol002_one_look_alone if {
 	doc := testing.plus(using(named), [template({"metrics": [object.remove(metric, ["interval", "count", "failureLimit"])]})])
 	denied(doc) == of_metric("count", "metric 'ttft' wants a count or an interval, found one look alone")
 	once := testing.plus(using(named), [template({"metrics": [object.remove(object.union(metric, {"count": 1}), ["interval", "failureLimit"])]})])
 	denied(once) == set()
 }
 
-test_a_job_judges_itself if {
+test_rol002_a_job_judges_itself if {
 	doc := testing.plus(using(named), [template({"metrics": [{"name": "smoke", "provider": {"job": {"spec": {}}}}, {"name": "hook", "provider": {"web": {"url": "http://x"}}}]})])
 	denied(doc) == set()
 }
 
-test_no_failure_limit if {
+test_rol002_no_failure_limit if {
 	expected := of_metric("failureLimit", "metric 'ttft' wants a failureLimit, found none, so that one bad look ends the release")
 	denied(testing.plus(using(named), [template({"metrics": [object.remove(metric, ["failureLimit"])]})])) == expected
 	denied(with_metric({"failureLimit": 0})) == set()
@@ -130,7 +130,7 @@ test_no_failure_limit if {
 	denied(testing.plus(using(named), [template({"metrics": [by_success]})])) == set()
 }
 
-test_failure_limit_that_cannot_be_exceeded if {
+test_rol002_failure_limit_that_cannot_be_exceeded if {
 	denied(with_metric({"failureLimit": 5})) == of_metric("failureLimit", "metric 'ttft' wants a failureLimit below the count 5, found 5, which it cannot exceed")
 	denied(with_metric({"failureLimit": "6"})) == of_metric("failureLimit", "metric 'ttft' wants a failureLimit below the count 5, found 6, which it cannot exceed")
 	denied(with_metric({"failureLimit": 4})) == set()
@@ -140,7 +140,7 @@ test_failure_limit_that_cannot_be_exceeded if {
 
 endless := template({"metrics": [object.remove(metric, ["count"])]})
 
-test_endless_metric if {
+test_rol002_endless_metric if {
 	denied(testing.plus(using(named), [endless])) == of_metric("count", "metric 'ttft' wants a count, as Rollout 'chat' waits for its end, found an interval alone")
 	background := testing.changed(testing.prod, "Rollout", [{"op": "add", "path": ["spec", "strategy", "canary", "analysis"], "value": named}])
 	denied(testing.plus(background, [endless])) == set()
@@ -151,18 +151,18 @@ conditioned(condition, text) := with_metric({"successCondition": condition, "pro
 
 ratio := "sum(rate(http_requests_total{status=~\"5..\"}[2m])) / sum(rate(http_requests_total[2m]))"
 
-test_no_condition if {
+test_rol002_no_condition if {
 	doc := testing.plus(using(named), [template({"metrics": [object.remove(metric, ["successCondition"])]})])
 	denied(doc) == of_metric("successCondition", "metric 'ttft' wants a condition that is safe without data, found no condition, which makes a success of every answer")
 }
 
-test_index_into_nothing if {
+test_rol002_index_into_nothing if {
 	every condition in ["result[0] < 0.05", "result[0] <= {{args.limit}}", "asFloat(result[0]) < 1", "isNaN(result[0]) || result[0] < 5", "result[0] < 5 and result[1] < 5", "!(result[0] > 5)"] {
 		denied(conditioned(condition, ratio)) == of_metric("successCondition", sprintf("metric 'ttft' wants a condition that is safe without data, found '%v', which is an error when the query returns nothing", [condition]))
 	}
 }
 
-test_conditions_that_look_first if {
+test_rol002_conditions_that_look_first if {
 	every condition in [
 		"len(result) > 0 && result[0] < 0.05",
 		"len(result) == 0 || result[0] < 0.05",
@@ -176,7 +176,7 @@ test_conditions_that_look_first if {
 	}
 }
 
-test_queries_that_always_answer_or_may if {
+test_rol002_queries_that_always_answer_or_may if {
 	every text in [
 		"sum(rate(x[2m])) or vector(0)",
 		"sum(rate(x[2m])) OR on() vector(0)",
@@ -193,26 +193,26 @@ test_queries_that_always_answer_or_may if {
 
 failing(condition, text) := testing.plus(using(named), [template({"metrics": [object.union(object.remove(metric, ["successCondition"]), {"failureCondition": condition, "provider": {"prometheus": {"query": text}}})]})])
 
-test_nan_taken_for_success if {
+test_rol002_nan_taken_for_success if {
 	every text in [query, ratio, "sum(a) / (sum(rate(b[5m])))"] {
 		denied(failing("len(result) > 0 && result[0] > 2", text)) == of_metric("failureCondition", "metric 'ttft' wants a condition that is safe without data, found 'len(result) > 0 && result[0] > 2' alone, which takes NaN for success")
 	}
 }
 
-test_nan_that_is_seen_or_never_comes if {
+test_rol002_nan_that_is_seen_or_never_comes if {
 	denied(failing("len(result) > 0 && (isNaN(result[0]) || result[0] > 2)", query)) == set()
 	every text in ["sum(rate(errors[5m]))", "sum(rate(a[5m])) / 60", "sum(a) / count(b)", "histogram_quantile(0.9, rate(b[5m])) > 0", "sum(rate(a[5m])) / clamp_min(sum(rate(b[5m])), 1)"] {
 		denied(failing("len(result) > 0 && result[0] > 2", text)) == set()
 	}
 }
 
-test_other_providers_and_dry_runs if {
+test_rol002_other_providers_and_dry_runs if {
 	denied(with_metric({"successCondition": "result[0] < 5", "provider": {"prometheus": null, "datadog": {"query": "avg:x{*}"}}})) == set()
 	dry := template({"metrics": [object.remove(metric, ["successCondition"])], "dryRun": [{"metricName": "ttft"}]})
 	denied(testing.plus(using(named), [dry])) == set()
 }
 
-test_silent_on_wrong_types if {
+test_rol002_silent_on_wrong_types if {
 	every fields in [{"count": []}, {"successCondition": 1}, {"provider": "x"}, {"interval": 60, "count": 2}] {
 		denied(with_metric(fields)) == set()
 	}
@@ -220,7 +220,7 @@ test_silent_on_wrong_types if {
 	denied(using("ttft")) == set()
 }
 
-test_a_part_leaves_templates_to_others if {
+test_rol002_a_part_leaves_templates_to_others if {
 	denied(object.union(using(named), {"partial": true})) == set()
 	denied(object.union(testing.plus(using(object.remove(named, ["args"])), [template({})]), {"partial": true})) == of_rollout(step_path(["args"]), "the templates want a value for 'pods', found none")
 }
@@ -230,7 +230,7 @@ queue(args) := object.union(template({"args": array.concat([{"name": "pods"}], a
 
 both := object.union(named, {"templates": [{"templateName": "ttft"}, {"templateName": "queue"}]})
 
-test_one_argument_of_two_values if {
+test_rol002_one_argument_of_two_values if {
 	found := denied(testing.plus(using(both), [template({}), queue([{"name": "limit", "value": "10"}])]))
 	found == {{
 		"id": "ROL002",
@@ -243,7 +243,7 @@ test_one_argument_of_two_values if {
 
 silent_args := [[{"name": "limit", "value": "2"}], [{"name": "limit"}], [{"name": "limit", "value": 10}], [{"name": "most", "value": "10"}]]
 
-test_one_argument_of_one_value_or_none if {
+test_rol002_one_argument_of_one_value_or_none if {
 	heard := [args | some args in silent_args; denied(testing.plus(using(both), [template({}), queue(args)])) != set()]
 	heard == []
 }
