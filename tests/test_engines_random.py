@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockgate import context, engines, evaluate, resources, rules, testing
+from lockgate import context, engines, resources, results, rules, testing
 from lockgate.settings import parse
 
 Json: TypeAlias = Any
@@ -129,7 +129,7 @@ def test_engines_agree_on_damaged_objects(decide: Decide, batch: list[Damage]) -
     documents = [damaged(damage) for damage in batch]
     for document, ours, process, server in zip(documents, *decide(documents), strict=True):
         assert ours == process == server
-        list(evaluate.violations(RULESET, ours, document["environment"]))  # raises where a result has the wrong shape
+        list(results.violations(RULESET, ours, document["environment"]))  # raises where a result has the wrong shape
 
 
 @pytest.mark.parametrize("objects", [[], [None], [1, "x", []], [{}], [{"kind": 1}], [{"metadata": []}], {}, None])
@@ -137,7 +137,7 @@ def test_engines_agree_on_what_is_no_object(decide: Decide, objects: Json) -> No
     document = {"environment": "prod", "objects": objects, "kustomize": {"entries": [], "generators": []}}
     [ours], [process], [server] = decide([document])
     assert ours == process == server
-    assert list(evaluate.violations(RULESET, ours, "prod")) == []
+    assert list(results.violations(RULESET, ours, "prod")) == []
 
 
 def test_engines_agree_on_conftest_documents(decide: Decide) -> None:

@@ -35,7 +35,7 @@ deny contains result if {
 	count(scaling.referring({"object": target})) == 0
 	not left_alone(target)
 	msg := sprintf("spec.replicas is %v beside the %v \"%v\", wanted none", [replicas, scaler.object.kind, objects.name(scaler.object)])
-	result := results.finding("HPA001", target, ["spec", "replicas"], msg)
+	result := results.removed(results.finding("HPA001", target, ["spec", "replicas"], msg))
 }
 
 left_alone(target) if {
@@ -315,7 +315,7 @@ deny contains result if {
 	window < wanted
 	msg := sprintf("the window of scaleDown is %v s%v, wanted at least %v s, %v", [window, default_words(scale_down), wanted, wanted_words(wanted)])
 	found := results.finding("HPA004", scaler.object, array.concat(behavior_path, ["scaleDown", "stabilizationWindowSeconds"]), msg)
-	result := results.with_also(found, [results.settings_place(["startup_budget_seconds"])])
+	result := results.with_also(results.set_to(found, wanted), [results.settings_place(["startup_budget_seconds"])])
 }
 
 limits := catalogue.thresholds.stabilization_window_seconds

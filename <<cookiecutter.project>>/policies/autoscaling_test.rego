@@ -5,7 +5,8 @@ import data.lockgate.lib.testing
 import rego.v1
 
 found(doc) := result if {
-	result := autoscaling.deny with input as doc with data.environments as testing.environments
+	found := autoscaling.deny with input as doc with data.environments as testing.environments
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 only(id, doc) := {result | some result in found(doc); result.id == id}
@@ -291,7 +292,8 @@ test_hpa004_follows_the_budget if {
 # Kubernetes takes no longer window than an hour.
 test_hpa004_longest_window if {
 	short := scaled_down({"stabilizationWindowSeconds": 3599})
-	result := autoscaling.deny with input as short with data.environments as testing.environments with data.startup_budget_seconds as 5400
+	found := autoscaling.deny with input as short with data.environments as testing.environments with data.startup_budget_seconds as 5400
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found}
 	result == too_short("the window of scaleDown is 3599 s, wanted at least 3600 s, the most that Kubernetes takes")
 	longest := scaled_down({"stabilizationWindowSeconds": 3600})
 	silent := autoscaling.deny with input as longest with data.environments as testing.environments with data.startup_budget_seconds as 5400

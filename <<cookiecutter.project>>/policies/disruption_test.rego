@@ -5,7 +5,8 @@ import data.lockgate.lib.testing
 import rego.v1
 
 denied(doc) := results if {
-	results := disruption.deny with input as doc with data.environments as testing.environments
+	found := disruption.deny with input as doc with data.environments as testing.environments
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 budget(name, spec) := {

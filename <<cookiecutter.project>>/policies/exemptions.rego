@@ -60,10 +60,11 @@ deny contains result if {
 	count(missing(exemption)) == 0
 	is_number(exemption.days_left)
 	exemption.days_left >= 0
-	result := warning(exemption_finding(exemption, "rule", sprintf("the exemption of %v for '%v' wants a finding to exempt, found none", [
+	found := exemption_finding(exemption, "rule", sprintf("the exemption of %v for '%v' wants a finding to exempt, found none", [
 		exemption.rule,
 		exemption.object,
-	])))
+	]))
+	result := warning(results.with_fix(found, [{"op": "remove", "path": ["exemptions", exemption.index]}]))
 }
 
 # What it was meant for is one of them; the others, and those that come, are hidden with it.

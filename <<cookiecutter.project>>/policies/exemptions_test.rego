@@ -20,7 +20,8 @@ environments := {"dev": {"level": "dev"}, "live": {"level": "prod"}}
 denied(fields) := of_exemption(object.union(whole, fields))
 
 of_exemption(exemption) := results if {
-	results := exemptions.deny with input as {"repository": {"environments": environments, "exemptions": [exemption]}}
+	found := exemptions.deny with input as {"repository": {"environments": environments, "exemptions": [exemption]}}
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 found(field, msg, rest) := {object.union(

@@ -30,7 +30,8 @@ deny contains result if {
 	problem := trouble.problem
 	not filled_in_later(entry)
 	found := results.finding("GPU001", entry.object, array.concat(entry.path, problem.path), problem.msg)
-	result := results.with_also(found, also_places(entry.object, entry.path, problem.also))
+	answered := request_answer(entry, found)
+	result := results.with_also(answered, also_places(entry.object, entry.path, problem.also))
 }
 
 # "${GPUS}": another program writes the number.
@@ -110,6 +111,14 @@ unequal_requests(container) := [key |
 	format_number(container.resources.requests[key]) != format_number(gpu_limit(container, key))
 ]
 
+# Of an unequal request the limit is the answer, where there is one.
+request_answer(entry, found) := results.set_to(found, entry.container.resources.limits[key]) if {
+	steps := count(found.path)
+	found.path[steps - 2] == "requests"
+	key := found.path[steps - 1]
+	entry.container.resources.limits[key]
+} else := found
+
 gpu_limit(container, key) := object.get(container, ["resources", "limits", key], "none")
 
 whole_limit(entry, key) if workloads.whole(entry.container.resources.limits[key]) > 0
@@ -150,7 +159,9 @@ deny contains result if {
 	limit != needed
 	msg := sprintf("container %v has %v GPUs, wanted %v: %v", [quoted(server), limit, needed, size_words(server)])
 	found := results.finding("GPU002", server.object, array.concat(server.path, ["resources", "limits", keys[0]]), msg)
-	result := results.with_also(found, size_places(server))
+	edits := array.concat(size_edits(server, keys[0], "limits", needed), size_edits(server, keys[0], "requests", needed))
+	answered := results.with_fix(found, edits)
+	result := results.with_also(answered, size_places(server))
 }
 
 # GPU002 waits until GPU001 holds.
@@ -167,6 +178,17 @@ sizes := [
 	"data-parallel-size",
 	"data-parallel-size-local",
 ]
+
+# The GPUs where they are written, as text if they were.
+size_edits(server, key, field, needed) := [{"op": "set", "path": path, "value": value} |
+	found := object.get(server.container, ["resources", field, key], null)
+	path := array.concat(server.path, ["resources", field, key])
+	value := like(found, needed)
+]
+
+like(found, needed) := sprintf("%v", [needed]) if is_string(found)
+
+like(found, needed) := needed if is_number(found)
 
 size_words(server) := "tensor-parallel-size 1 by default" if count(size_places(server)) == 0
 
@@ -287,7 +309,8 @@ deny contains result if {
 	is_string(variable.value)
 	not hides_all(entry, variable.value)
 	msg := sprintf("container %v sets %v to \"%v\", wanted the device plugin to set it", [quoted(entry), variable.name, variable.value])
-	result := results.finding("GPU004", entry.object, array.concat(entry.path, ["env", i, "value"]), msg)
+	found := results.finding("GPU004", entry.object, array.concat(entry.path, ["env", i, "value"]), msg)
+	result := results.with_fix(found, [{"op": "remove", "path": array.concat(entry.path, ["env", i])}])
 }
 
 # A container without GPUs may say that it wants to see none.

@@ -5,7 +5,8 @@ import data.lockgate.lib.testing
 import rego.v1
 
 found(doc) := result if {
-	result := gpu.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
+	found := gpu.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 at_server(id, rest, msg) := {"id": id, "msg": msg, "object": testing.server_ref("prod"), "path": testing.container_path(rest)}

@@ -46,7 +46,8 @@ deny contains result if {
 	some engine in vllm.engines
 	vllm.on(engine, "trust-remote-code")
 	flag := engine.flags["trust-remote-code"]
-	result := results.finding("MDL001", flag.object, flag.path, sprintf("container '%v' wants no code from the model repository, found 'trust-remote-code'", [engine.name]))
+	found := results.finding("MDL001", flag.object, flag.path, sprintf("container '%v' wants no code from the model repository, found 'trust-remote-code'", [engine.name]))
+	result := without_flag(engine, found)
 }
 
 deny contains result if {
@@ -55,7 +56,8 @@ deny contains result if {
 	not may_fill_it(engine)
 	not engine.container.envFrom
 	not hub.offline_variable(engine)
-	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%v' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.name]))
+	found := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", "HF_HUB_OFFLINE"]), sprintf("container '%v' reads its weights from a claim and wants HF_HUB_OFFLINE '1', found none", [engine.name]))
+	result := results.with_fix(found, [{"op": "append", "path": array.concat(engine.path, ["env"]), "value": {"name": "HF_HUB_OFFLINE", "value": "1"}}])
 }
 
 deny contains result if {
@@ -65,11 +67,12 @@ deny contains result if {
 	variable := hub.offline_variable(engine)
 	hub.literal(variable)
 	not hub.is_offline(variable.value)
-	result := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%v' reads its weights from a claim and wants %v '1', found '%v'", [
+	found := results.finding("MDL001", engine.object, array.concat(engine.path, ["env", variable.index, "value"]), sprintf("container '%v' reads its weights from a claim and wants %v '1', found '%v'", [
 		engine.name,
 		variable.name,
 		variable.value,
 	]))
+	result := results.set_to(found, "1")
 }
 
 # In a part of what runs nobody knows of a preload Job: a server that writes to the claim downloads its model.
@@ -82,6 +85,11 @@ may_fill_it(engine) if {
 	not found.mount.readOnly
 	not found.volume.persistentVolumeClaim.readOnly
 }
+
+# The words of a script share its place.
+without_flag(engine, found) := results.removed(found) if {
+	not engine.script
+} else := found
 
 text(value) := value if is_string(value)
 

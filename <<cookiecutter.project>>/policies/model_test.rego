@@ -5,7 +5,8 @@ import data.lockgate.model
 import rego.v1
 
 denied(doc) := results if {
-	results := model.deny with input as doc
+	found := model.deny with input as doc
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 of_config(path, msg) := {samples.result("MDL001", samples.config_ref, path, msg)}

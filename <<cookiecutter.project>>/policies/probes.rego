@@ -24,6 +24,11 @@ speaks_grpc(container) if {
 # Seconds that a probe allows before it acts.
 patience(probe) := failures(probe) * period(probe)
 
+# The fewest failures that last long enough at the probe's own period.
+patience_answer(found, probe, seconds) := results.set_to(found, ceil(seconds / period(probe))) if {
+	period(probe) > 0
+} else := found
+
 failures(probe) := quantity.whole_number(object.get(probe, "failureThreshold", 3))
 
 period(probe) := quantity.whole_number(object.get(probe, "periodSeconds", 10))
@@ -55,7 +60,8 @@ deny contains result if {
 	patience(probe) < settings.startup_budget_seconds
 	msg := sprintf("startupProbe of container %v gives up after %v x %v s = %v s, wanted at least %v s", [quoted(server), failures(probe), period(probe), patience(probe), settings.startup_budget_seconds])
 	found := results.finding("PRB001", server.object, array.concat(server.path, ["startupProbe", "failureThreshold"]), msg)
-	result := results.with_also(found, [
+	answered := patience_answer(found, probe, settings.startup_budget_seconds)
+	result := results.with_also(answered, [
 		results.place(server.object, array.concat(server.path, ["startupProbe", "periodSeconds"])),
 		results.settings_place(["startup_budget_seconds"]),
 	])
@@ -68,7 +74,7 @@ deny contains result if {
 	delay := quantity.whole_number(server.container[kind].initialDelaySeconds)
 	delay > catalogue.thresholds.initial_delay_seconds
 	msg := sprintf("%v of container %v has initialDelaySeconds %v, wanted at most %v beside a startupProbe", [kind, quoted(server), delay, catalogue.thresholds.initial_delay_seconds])
-	result := results.finding("PRB001", server.object, array.concat(server.path, [kind, "initialDelaySeconds"]), msg)
+	result := results.removed(results.finding("PRB001", server.object, array.concat(server.path, [kind, "initialDelaySeconds"]), msg))
 }
 
 # METADATA
@@ -94,7 +100,8 @@ deny contains result if {
 	some kind, paths in accepted_paths
 	probe := server.container[kind]
 	problem := probe_problem(server, kind, probe, paths)
-	result := results.finding("PRB002", server.object, array.concat(server.path, array.concat([kind], problem.path)), problem.msg)
+	found := results.finding("PRB002", server.object, array.concat(server.path, array.concat([kind], problem.path)), problem.msg)
+	result := health_answer(found, problem.path)
 }
 
 # vLLM's own routes that answer without a key when it serves.
@@ -135,6 +142,10 @@ probe_problem(server, kind, probe, _) := {
 }
 
 # The declared number behind a port's name or number; undefined when it is not declared.
+health_answer(found, path) := results.set_to(found, "/health") if {
+	path == ["httpGet", "path"]
+} else := found
+
 port_number(container, port) := declared(container, port)[0].number
 
 declared(container, port) := [{"index": i, "number": entry.containerPort} |
@@ -184,7 +195,8 @@ deny contains result if {
 	patience(probe) < catalogue.thresholds.liveness_seconds
 	msg := sprintf("livenessProbe of container %v restarts it after %v x %v s = %v s, wanted at least %v s", [quoted(server), failures(probe), period(probe), patience(probe), catalogue.thresholds.liveness_seconds])
 	found := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "failureThreshold"]), msg)
-	result := results.with_also(found, [results.place(server.object, array.concat(server.path, ["livenessProbe", "periodSeconds"]))])
+	answered := patience_answer(found, probe, catalogue.thresholds.liveness_seconds)
+	result := results.with_also(answered, [results.place(server.object, array.concat(server.path, ["livenessProbe", "periodSeconds"]))])
 }
 
 deny contains result if {
@@ -194,7 +206,8 @@ deny contains result if {
 	timeout := quantity.whole_number(object.get(probe, "timeoutSeconds", 1))
 	timeout < catalogue.thresholds.liveness_timeout_seconds
 	msg := sprintf("livenessProbe of container %v waits %v s for an answer, wanted at least %v s", [quoted(server), timeout, catalogue.thresholds.liveness_timeout_seconds])
-	result := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "timeoutSeconds"]), msg)
+	found := results.finding("PRB003", server.object, array.concat(server.path, ["livenessProbe", "timeoutSeconds"]), msg)
+	result := results.set_to(found, catalogue.thresholds.liveness_timeout_seconds)
 }
 
 # METADATA
@@ -248,7 +261,8 @@ deny contains result if {
 	msg := sprintf("terminationGracePeriodSeconds is %v, wanted more than preStop %v s + shutdown-timeout %v s = %v s", [grace, pause, timeout, pause + timeout])
 	flag := server.flags["shutdown-timeout"]
 	found := results.finding("PRB004", server.object, array.concat(server.workload.path, ["terminationGracePeriodSeconds"]), msg)
-	result := results.with_also(found, [
+	answered := results.set_to(found, (pause + timeout) + catalogue.thresholds.grace_margin_seconds)
+	result := results.with_also(answered, [
 		results.place(server.object, array.concat(server.path, ["lifecycle", "preStop"])),
 		results.place(flag.object, flag.path),
 	])

@@ -5,7 +5,8 @@ import data.lockgate.probes
 import rego.v1
 
 found(doc) := result if {
-	result := probes.deny with input as doc with data.startup_budget_seconds as 600
+	found := probes.deny with input as doc with data.startup_budget_seconds as 600
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 changed(kind, fields) := testing.server(testing.prod, {kind: object.union(testing.container[kind], fields)})

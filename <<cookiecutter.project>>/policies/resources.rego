@@ -27,7 +27,8 @@ deny contains result if {
 	absent := missing(entry.container)
 	count(absent) > 0
 	msg := sprintf("container \"%v\" lacks %v, wanted requests.cpu, requests.memory and limits.memory", [entry.name, concat(", ", [concat(".", field) | some field in absent])])
-	result := results.finding("RES001", entry.object, array.concat(entry.path, array.concat(["resources"], absent[0])), msg)
+	found := results.finding("RES001", entry.object, array.concat(entry.path, array.concat(["resources"], absent[0])), msg)
+	result := memory_answer(entry, absent, found)
 }
 
 deny contains result if {
@@ -37,8 +38,17 @@ deny contains result if {
 	quantity.bytes(request) != quantity.bytes(limit)
 	msg := sprintf("container \"%v\" requests %v of memory, wanted the limit %v", [entry.name, request, limit])
 	found := results.finding("RES001", entry.object, array.concat(entry.path, ["resources", "requests", "memory"]), msg)
-	result := results.with_also(found, [results.place(entry.object, array.concat(entry.path, ["resources", "limits", "memory"]))])
+	answered := results.set_to(found, limit)
+	result := results.with_also(answered, [results.place(entry.object, array.concat(entry.path, ["resources", "limits", "memory"]))])
 }
+
+# One of the two memory fields is there: the other one is the same.
+memory_answer(entry, absent, found) := results.set_to(found, entry.container.resources[other].memory) if {
+	count(absent) == 1
+	other := {"requests": "limits", "limits": "requests"}[absent[0][0]]
+	absent[0][1] == "memory"
+	entry.container.resources[other].memory
+} else := found
 
 missing(container) := [field |
 	some field in [["requests", "cpu"], ["requests", "memory"], ["limits", "memory"]]

@@ -5,7 +5,8 @@ import data.lockgate.resources
 import rego.v1
 
 found(doc) := result if {
-	result := resources.deny with input as doc
+	found := resources.deny with input as doc
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 disk := {"ephemeral-storage": "16Gi"}

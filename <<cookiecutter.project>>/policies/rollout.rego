@@ -133,7 +133,8 @@ deny contains result if {
 	some controller in releasing
 	controller.kind == "Rollout"
 	object.get(controller, ["spec", "progressDeadlineAbort"], false) == false
-	result := results.finding("ROL004", controller, ["spec", "progressDeadlineAbort"], "progressDeadlineAbort wants true in prod, found false")
+	found := results.finding("ROL004", controller, ["spec", "progressDeadlineAbort"], "progressDeadlineAbort wants true in prod, found false")
+	result := results.set_to(found, true)
 }
 
 # What releases servers and has a deadline for it.

@@ -5,7 +5,8 @@ import data.lockgate.rollout
 import rego.v1
 
 denied(doc) := results if {
-	results := rollout.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
+	found := rollout.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 only(id, doc) := {result | some result in denied(doc); result.id == id}

@@ -54,7 +54,8 @@ deny contains result if {
 	some taint in unmet(workload)
 	count(near(workload, taint)) == 0
 	msg := sprintf("no toleration for the taint %v of the pool, wanted one", [taint_words(taint)])
-	result := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations"]), msg)
+	found := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations"]), msg)
+	result := results.with_fix(found, [{"op": "append", "path": found.path, "value": fitting(taint)}])
 }
 
 deny contains result if {
@@ -63,8 +64,9 @@ deny contains result if {
 	some taint in unmet(workload)
 	wrong := near(workload, taint)[0]
 	msg := sprintf("the toleration %v does not fit the pool, wanted %v", [toleration_words(wrong.toleration), taint_words(taint)])
-	path := array.concat(workload.path, ["tolerations", wrong.index, differing(wrong.toleration, taint)])
-	result := results.finding("SCH001", workload.object, path, msg)
+	field := differing(wrong.toleration, taint)
+	path := array.concat(workload.path, ["tolerations", wrong.index, field])
+	result := fitting_answer(taint, field, results.finding("SCH001", workload.object, path, msg))
 }
 
 deny contains result if {
@@ -74,8 +76,17 @@ deny contains result if {
 	readable(toleration)
 	unneeded(workload, toleration)
 	msg := sprintf("the toleration %v fits no taint of the pool, wanted only: %v", [toleration_words(toleration), concat(", ", [taint_words(taint) | some taint in pool_taints])])
-	result := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
+	result := results.removed(results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations", i]), msg))
 }
+
+# The toleration of one taint and no other.
+fitting(taint) := {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect} if taint.value
+
+fitting(taint) := {"key": taint.key, "operator": "Exists", "effect": taint.effect} if not taint.value
+
+fitting_answer(taint, field, found) := results.set_to(found, taint[field]) if {
+	taint[field]
+} else := found
 
 # Some clusters add the tolerations of GPU pods themselves.
 rule_holds_here if {
@@ -284,7 +295,7 @@ deny contains result if {
 	readable(toleration)
 	gpu_toleration(toleration)
 	msg := sprintf("a pod without GPU tolerates %v, wanted no toleration of the GPU pool", [toleration_words(toleration)])
-	result := results.finding("SCH004", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
+	result := results.removed(results.finding("SCH004", workload.object, array.concat(workload.path, ["tolerations", i]), msg))
 }
 
 deny contains result if {
@@ -293,7 +304,7 @@ deny contains result if {
 	is_string(chosen)
 	gpu_label(label)
 	msg := sprintf("a pod without GPU selects %v \"%v\", wanted no selector of the GPU pool", [label, chosen])
-	result := results.finding("SCH004", workload.object, array.concat(workload.path, ["nodeSelector", label]), msg)
+	result := results.removed(results.finding("SCH004", workload.object, array.concat(workload.path, ["nodeSelector", label]), msg))
 }
 
 deny contains result if {

@@ -7,7 +7,8 @@ import rego.v1
 found(doc) := in_pool(doc, testing.pools)
 
 in_pool(doc, pools) := result if {
-	result := scheduling.deny with input as doc with data.environments as testing.environments with data.pools as pools
+	found := scheduling.deny with input as doc with data.environments as testing.environments with data.pools as pools
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 pool(fields) := {"a100": object.union(testing.pools.a100, fields)}

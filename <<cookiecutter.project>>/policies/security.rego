@@ -5,6 +5,7 @@ import data.lockgate.lib.objects
 import data.lockgate.lib.results
 import data.lockgate.lib.security
 import data.lockgate.lib.text
+import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
 
@@ -24,7 +25,8 @@ import rego.v1
 deny contains result if {
 	some entry in workloads.containers
 	not runs_without_root(entry)
-	result := effective_finding(entry, "runAsNonRoot", [], "true")
+	found := effective_finding(entry, "runAsNonRoot", [], "true")
+	result := other_user_answer(entry, found)
 }
 
 deny contains result if {
@@ -37,24 +39,27 @@ deny contains result if {
 deny contains result if {
 	some entry in workloads.containers
 	not confined(entry)
-	result := effective_finding(entry, "seccompProfile", ["type"], "'RuntimeDefault'")
+	found := effective_finding(entry, "seccompProfile", ["type"], "'RuntimeDefault'")
+	result := results.set_to(found, "RuntimeDefault")
 }
 
 deny contains result if {
 	some entry in workloads.containers
 	not privileged(entry)
 	not escalation_barred(entry)
-	result := container_finding("SEC001", entry, "allowPrivilegeEscalation", "allowPrivilegeEscalation false")
+	found := container_finding("SEC001", entry, "allowPrivilegeEscalation", "allowPrivilegeEscalation false")
+	result := results.set_to(found, false)
 }
 
 deny contains result if {
 	some entry in workloads.containers
 	dropped := object.get(entry.container, ["securityContext", "capabilities", "drop"], [])
 	not "ALL" in dropped
-	result := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "drop"]), sprintf("container '%v' wants capabilities.drop ['ALL'], found %v", [
+	found := results.finding("SEC001", entry.object, array.concat(entry.path, ["securityContext", "capabilities", "drop"]), sprintf("container '%v' wants capabilities.drop ['ALL'], found %v", [
 		entry.name,
 		text.list(dropped),
 	]))
+	result := results.with_fix(found, [{"op": "append", "path": found.path, "value": "ALL"}])
 }
 
 deny contains result if {
@@ -65,6 +70,13 @@ deny contains result if {
 		capability,
 	]))
 }
+
+# Only where the user is another one than root for sure: else the pod would be refused at its start.
+other_user_answer(entry, found) := results.set_to(found, true) if {
+	user := security.effective(entry, "runAsUser")
+	is_number(user)
+	user > 0
+} else := found
 
 # Predicates of their own: opa takes a call out of a negated comparison, and then an unset field decides nothing.
 runs_without_root(entry) if security.effective(entry, "runAsNonRoot") == true
@@ -113,7 +125,8 @@ deny contains result if {
 	some workload in workloads.all
 	some field in ["hostNetwork", "hostPID", "hostIPC"]
 	workload.pod[field] == true
-	result := results.finding("SEC002", workload.object, array.concat(workload.path, [field]), sprintf("the pod wants no %v, found true", [field]))
+	found := results.finding("SEC002", workload.object, array.concat(workload.path, [field]), sprintf("the pod wants no %v, found true", [field]))
+	result := results.removed(found)
 }
 
 deny contains result if {
@@ -129,17 +142,18 @@ deny contains result if {
 deny contains result if {
 	some entry in workloads.containers
 	privileged(entry)
-	result := container_finding("SEC002", entry, "privileged", "no privileged")
+	result := results.removed(container_finding("SEC002", entry, "privileged", "no privileged"))
 }
 
 deny contains result if {
 	some entry in workloads.containers
 	some index, port in entry.container.ports
 	port.hostPort != 0
-	result := results.finding("SEC002", entry.object, array.concat(entry.path, ["ports", index, "hostPort"]), sprintf("container '%v' wants no hostPort, found %v", [
+	found := results.finding("SEC002", entry.object, array.concat(entry.path, ["ports", index, "hostPort"]), sprintf("container '%v' wants no hostPort, found %v", [
 		entry.name,
 		port.hostPort,
 	]))
+	result := results.removed(found)
 }
 
 # METADATA
@@ -155,8 +169,16 @@ deny contains result if {
 deny contains result if {
 	some entry in workloads.containers
 	not security.read_only_root(entry)
-	result := container_finding("SEC003", entry, "readOnlyRootFilesystem", "readOnlyRootFilesystem true")
+	found := container_finding("SEC003", entry, "readOnlyRootFilesystem", "readOnlyRootFilesystem true")
+	result := read_only_answer(entry, found)
 }
+
+# Where an engine writes is known, and VLM004's; what another container writes is not.
+read_only_answer(entry, found) := results.set_to(found, true) if {
+	some engine in vllm.engines
+	engine.workload.id == entry.workload.id
+	engine.path == entry.path
+} else := found
 
 container_finding(id, entry, field, wanted) := results.finding(
 	id, entry.object, array.concat(entry.path, ["securityContext", field]),

@@ -5,7 +5,8 @@ import data.lockgate.security
 import rego.v1
 
 denied(doc) := results if {
-	results := security.deny with input as doc
+	found := security.deny with input as doc
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 of_server(id, path, msg) := {samples.result(id, samples.deployment_ref, samples.server_path(path), msg)}

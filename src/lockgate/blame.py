@@ -170,7 +170,10 @@ class _Scene:
                 if any(option == line for option, _ in candidates[index]):
                     chosen[index] = line
                     left.remove(index)
-        return [(hit, chosen[i], _others(chosen[i], [line for line, _ in candidates[i]])) for i, hit in enumerate(hits)]
+        return [
+            (_mendable(hit, chosen[i] == candidates[i][0][0]), chosen[i], _others(chosen[i], candidates[i]))
+            for i, hit in enumerate(hits)
+        ]
 
     def _line(self, hit: _Hit, place: _Place) -> Location:
         return self._locate(hit.environment, *place)
@@ -239,8 +242,13 @@ def _best(
     return min(exact or [line for line in explains if order[line] == 0], key=rank)
 
 
-def _others(chosen: Location, lines: Sequence[Location]) -> tuple[Location, ...]:
-    return tuple(dict.fromkeys(line for line in lines if line != chosen))
+def _mendable(hit: _Hit, own: bool) -> _Hit:  # noqa: FBT001  # where it is called the condition says what it is
+    """The hit; its fix is an answer at the place that its rule names, and at no other."""
+    return hit if own else replace(hit, violation=replace(hit.violation, fix=()))
+
+
+def _others(chosen: Location, options: Sequence[tuple[Location, _Place]]) -> tuple[Location, ...]:
+    return tuple(dict.fromkeys(line for line, _ in options if line != chosen))
 
 
 def _identity(ref: ObjectRef) -> tuple[str, str, str]:
@@ -270,6 +278,7 @@ def _finding(
         environments=(hit.environment,),
         related=related,
         exemption=_exemption(hit, settings, today),
+        fix=violation.fix,
     )
 
 
@@ -307,6 +316,7 @@ def _joined(one: Finding, other: Finding, order: Sequence[str]) -> Finding:
         path=min(one.path, other.path, key=_comparable),
         environments=tuple(name for name in order if name in environments),
         related=tuple(sorted({*one.related, *other.related} - {one.location})),
+        fix=one.fix if one.fix == other.fix else (),
     )
 
 

@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lockgate import engines
-from lockgate.errors import LockgateError
-from lockgate.model import Exemption, Json, ObjectRef, Path, Rendering, Severity, Violation, field_text, plain_name
+from lockgate.model import Exemption, Json, Rendering, Violation, field_text, plain_name
+from lockgate.results import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = ""
 """Stands for the repository's document where others are named by their environment."""
-
-_REQUIRED = {"id": str, "msg": str, "object": dict, "path": list}
-_OPTIONAL = {"also": list, "severity": str, "environments": list}
-_REF_KEYS = {"apiVersion", "kind", "namespace", "name"}
 
 # Where lib/workloads.rego finds pod specs.
 _KNOWN_SHAPES = (
@@ -253,93 +249,6 @@ def environments_of(violation: Violation, checked: Sequence[str]) -> tuple[str, 
 def _on_somewhere(ruleset: RuleSet, settings: Settings, violation: Violation, checked: Sequence[str]) -> bool:
     levels = {settings.level(name) for name in environments_of(violation, checked)}
     return bool(levels & set(ruleset.rules[violation.rule].severity))
-
-
-def violations(ruleset: RuleSet, outcome: Outcome, environment: str) -> Iterator[Violation]:
-    """The raw results of one document, checked and typed.
-
-    Raises:
-        LockgateError: A result lacks a key, has one of the wrong type, or an unknown rule id.
-    """
-    for package, file in ruleset.packages.items():
-        results = outcome.results.get(package)
-        if not isinstance(results, list):
-            msg = f"{file}: deny gave {_shown(results)}; wanted a set of results"
-            raise LockgateError(msg, "write `deny contains result if ...`")
-        for raw in results:
-            problem = _problem(raw, ruleset, file)
-            if problem:
-                msg = f"{file}: a result {problem}: {_shown(raw)}"
-                raise LockgateError(msg, "results come from lib/results.finding(id, object, path, msg)")
-            yield _violation(raw, environment)
-
-
-def _problem(raw: Json, ruleset: RuleSet, file: str) -> str:
-    """What is wrong with a raw result; empty when nothing is."""
-    if not isinstance(raw, dict):
-        return "is no object"
-    for key, kind in _REQUIRED.items():
-        if not isinstance(raw.get(key), kind):
-            return f"lacks {key!r}" if key not in raw else f"has {key!r} of the wrong type"
-    for key in raw.keys() - _REQUIRED:
-        if not isinstance(raw[key], _OPTIONAL.get(key, ())):
-            return f"has {key!r} of the wrong type" if key in _OPTIONAL else f"has the unknown key {key!r}"
-    rule = ruleset.rules.get(raw["id"])
-    if rule is None or rule.file != file:
-        return f"has the id {raw['id']!r}, which no METADATA in this file gives"
-    return _value_problem(raw)
-
-
-def _value_problem(raw: Mapping[str, Json]) -> str:
-    """What is wrong with the values of a result whose keys are right."""
-    if raw.get("severity", "error") not in {"error", "warning", "note"}:
-        return f"has the severity {raw['severity']!r}"
-    if "\n" in raw["msg"]:
-        return "has a message of several lines"
-    places = [raw, *raw.get("also", [])]
-    return "" if all(map(_is_place, places)) else "names an object or path of the wrong shape"
-
-
-def _is_place(place: Json) -> bool:
-    """Whether `object` and `path` are what they should be."""
-    if not isinstance(place, dict):
-        return False
-    ref, path = place.get("object"), place.get("path")
-    if not isinstance(ref, dict) or set(ref) != _REF_KEYS or not isinstance(path, list):
-        return False
-    steps = all(isinstance(step, str | int) and not isinstance(step, bool) for step in path)
-    return steps and all(isinstance(value, str) for value in ref.values())
-
-
-def _violation(raw: Mapping[str, Json], environment: str) -> Violation:
-    also = tuple((_ref(place["object"]), _path(place)) for place in raw.get("also", []))
-    return Violation(
-        rule=raw["id"],
-        message=raw["msg"],
-        object=_ref(raw["object"]),
-        path=_path(raw),
-        also=also,
-        environment=environment,
-        environments=tuple(raw.get("environments", ())),
-        severity=Severity.named(raw["severity"]) if "severity" in raw else None,
-    )
-
-
-def _ref(raw: Mapping[str, str]) -> ObjectRef:
-    return ObjectRef(raw["kind"], raw["name"], raw["namespace"], raw["apiVersion"])
-
-
-def _path(place: Mapping[str, Json]) -> Path:
-    return tuple(place["path"])
-
-
-def _shown(value: Json) -> str:
-    """A value for an error message, not longer than a line."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-_SHOWN = 160
 
 
 def _not_covered(renderings: Sequence[Rendering], facts: Mapping[str, Mapping[str, Json]]) -> Iterator[str]:

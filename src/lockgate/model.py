@@ -161,6 +161,21 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """One edit of the one right answer to a finding, where there is one.
+
+    Attributes:
+        op: `set` a field, `remove` a field or list item, `append` an item to a list.
+        path: The field in the rendered object; for `append` the list.
+        value: What to write; None for `remove`.
+    """
+
+    op: str
+    path: Path
+    value: Json = None
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """What a rule returned for one environment, before it has a line in a source file.
 
@@ -173,6 +188,7 @@ class Violation:
         environment: Where it was found; empty for the repository document.
         environments: Set by repository rules that concern certain environments only.
         severity: Lowered severity, if the rule gave one.
+        fix: The one right answer, if the rule gave one: edits of the object.
     """
 
     rule: str
@@ -183,6 +199,7 @@ class Violation:
     environment: str = ""
     environments: tuple[str, ...] = ()
     severity: Severity | None = None
+    fix: tuple[Fix, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +240,7 @@ class Finding:
         related: Other lines that take part, such as the base's that a patch overrides.
         exemption: Set when an exemption covers it.
         baseline: Whether the baseline has it: it was there before the gate.
+        fix: The one right answer at its location, if there is one: edits of the objects.
     """
 
     rule: str
@@ -235,6 +253,7 @@ class Finding:
     related: tuple[Location, ...] = ()
     exemption: Exemption | None = None
     baseline: bool = False
+    fix: tuple[Fix, ...] = ()
 
     @property
     def open(self) -> bool:

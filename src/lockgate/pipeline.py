@@ -17,7 +17,7 @@ from lockgate.errors import LockgateError
 from lockgate.model import Json, LeftOut, Location, ObjectRef, Overlay, Rendering, Report, Rule
 from lockgate.model import Path as Field
 from lockgate.resources import PROJECT, template_root
-from lockgate.trace import Sources, Trace, check_sources
+from lockgate.trace import Sources, Trace, Written, check_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +76,18 @@ def check(
     Raises:
         LockgateError: There is no answer: configuration, sources, rules or a build are broken.
     """
+    found = gate(path, options, changed=changed, step=step)
+    return None if found is None else (found[0].repository, found[1])
+
+
+def gate(
+    path: Path,
+    options: Options,
+    *,
+    changed: Sequence[Path] | None = None,
+    step: Callable[[str], None] = lambda _text: None,
+) -> tuple[Scene, Report] | None:
+    """`check`, with the environments as they were rendered and traced."""
     scene = _prepare(path, options, changed, step)
     if scene is None:
         return None
@@ -86,7 +98,7 @@ def check(
     violations = [violation for violation in evaluation.violations if violation.rule in judging]
     lines = blame.Lines(partial(_locate, scene.traces, scene.argo), scene.argo.delivery.served)
     found = blame.findings(violations, judging, repository.settings, renderings, lines, options.today)
-    return repository, Report(
+    return scene, Report(
         environments=tuple(scene.traces),
         objects={r.overlay.environment: len(r.objects) for r in renderings},
         rules=judging,
@@ -101,7 +113,7 @@ def check(
     )
 
 
-def _judging(scene: _Scene) -> Mapping[str, Rule]:
+def _judging(scene: Scene) -> Mapping[str, Rule]:
     """The rules that count: a team's own are an example where the repository is not that team's."""
     found = scene.ruleset.rules
     return {k: r for k, r in found.items() if not r.file.startswith("team/")} if scene.repository.foreign else found
@@ -157,8 +169,8 @@ def survey(path: Path, options: Options) -> Subject:
     return Subject(scene.repository.settings, tuple(scene.renderings), gpus, lines)
 
 
-class _Scene(NamedTuple):
-    """What is known before the rules run."""
+class Scene(NamedTuple):
+    """A repository rendered and traced, before the rules run."""
 
     repository: Repository
     ruleset: RuleSet
@@ -168,10 +180,16 @@ class _Scene(NamedTuple):
     argo: ArgoFolder
     left_out: tuple[LeftOut, ...]
 
+    def refs(self, environment: str) -> list[ObjectRef]:
+        """What the objects of an environment are."""
+        return [ObjectRef.of(one) for r in self.renderings if r.overlay.environment == environment for one in r.objects]
 
-def _prepare(
-    path: Path, options: Options, changed: Sequence[Path] | None, step: Callable[[str], None]
-) -> _Scene | None:
+    def written(self, environment: str, ref: ObjectRef, path: Field) -> Written | None:
+        """Where to write a field of an environment's object; None when nobody knows."""
+        return (self.argo.trace_of(ref) or self.traces[environment]).written(ref, path)
+
+
+def _prepare(path: Path, options: Options, changed: Sequence[Path] | None, step: Callable[[str], None]) -> Scene | None:
     """Discover, render, trace; None when no environment reads a changed file."""
     repository = discover.find(path, options.environments, options.level, foreign=options.foreign)
     ruleset = rules.load(shipped_policies() if repository.foreign else policies(repository.root))
@@ -191,10 +209,10 @@ def _prepare(
     del renderings[len(overlays) :]
     traces = {r.overlay.environment: _trace(sources, r, read.get(r.overlay)) for r in renderings}
     left_out = tuple(one for found in read.values() for one in found.left_out)
-    return _Scene(repository, ruleset, sources, renderings, traces, argo, left_out)
+    return Scene(repository, ruleset, sources, renderings, traces, argo, left_out)
 
 
-def _evaluate(scene: _Scene, options: Options) -> evaluate.Evaluation:
+def _evaluate(scene: Scene, options: Options) -> evaluate.Evaluation:
     repository, argo = scene.repository, scene.argo
     files = context.Files(repository, scene.sources, {name: trace.files() for name, trace in scene.traces.items()})
     declared = context.declared(repository)

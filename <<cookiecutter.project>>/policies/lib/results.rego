@@ -24,6 +24,14 @@ with_also(result, places) := object.union(result, {"also": places}) if count(pla
 
 with_also(result, places) := result if count(places) == 0
 
+# The same finding with its one right answer: edits of the object, [{"op", "path", "value"}], that
+# `lockgate check --fix` makes where the object is written. op is `set`, `remove` or `append` (to a list).
+with_fix(result, edits) := object.union(result, {"fix": edits})
+
+set_to(result, value) := with_fix(result, [{"op": "set", "path": result.path, "value": value}])
+
+removed(result) := with_fix(result, [{"op": "remove", "path": result.path}])
+
 # A place for `also`.
 place(obj, path) := {"object": objects.ref(obj), "path": path}
 

@@ -28,7 +28,8 @@ SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
 
 @click.command(
     epilog="Examples:\n\n  lockgate check\n\n  lockgate check --env prod --format text --format json=report.json\n\n"
-    "  lockgate check --changed overlays/prod/hpa.yaml\n\n  helm template chart | lockgate check --level dev -"
+    "  lockgate check --changed overlays/prod/hpa.yaml\n\n  lockgate check --fix --diff\n\n"
+    "  helm template chart | lockgate check --level dev -"
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="Check this environment only; repeatable.")
@@ -73,6 +74,8 @@ SEVERITIES = click.Choice([str(severity) for severity in reversed(Severity)])
     type=click.Choice(pipeline.RENDERERS),
     help="What builds the overlays; default: the first that is installed.",
 )
+@click.option("--fix", is_flag=True, help="Mend the findings that have one right answer, where they are written.")
+@click.option("--diff", is_flag=True, help="With --fix: show what would be mended as a diff, write nothing.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Judge the expiry of exemptions as of this day.")
 def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a person can type
     paths: tuple[Path, ...],
@@ -87,7 +90,9 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
     today: datetime.datetime | None,
     *,
     changed: bool,
+    diff: bool,
     exit_zero: bool,
+    fix: bool,
     skip_unreadable: bool,
 ) -> int:
     """Gate every environment of the repository at PATH (default: here).
@@ -99,6 +104,8 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
     if len(paths) > 1 and not changed:
         msg = f"wanted one PATH, found {len(paths)}; name changed files with --changed"
         raise click.UsageError(msg)
+    if (diff or fix) and (problem := _fix_problem(fix=fix, whole=not (changed or environments))):
+        raise click.UsageError(problem)
     targets = tuple(_target(text) for text in formats)
     entries = baselines.load(baseline) if baseline else []
     options = pipeline.Options(
@@ -112,20 +119,48 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter for each option that a p
     )
     if today:
         options = dataclasses.replace(options, today=today.date())
-    with progress() as line:
-        start = paths[0] if paths and not changed else Path()
-        result = pipeline.check(start, options, changed=paths if changed else None, step=line.step)
+    start = paths[0] if paths and not changed else Path()
+    result = _mended(start, options, dry=diff) if fix else _gated(start, options, paths if changed else None)
     if result is None:
         click.echo("no environment reads these files: nothing to gate", err=True)
         return 0
-    repository, found = result
+    root, found = result
     if write_baseline:
         entries = _write_baseline(found, write_baseline)
     found = baselines.applied(found, entries)
+    if not diff:
+        _report(found, targets, root)
+    return 0 if exit_zero else exit_code(found, Severity.named(fail_on))
+
+
+def _gated(start: Path, options: pipeline.Options, changed: tuple[Path, ...] | None) -> tuple[Path, Report] | None:
+    """The gate; None when no environment reads a changed file."""
+    with progress() as line:
+        result = pipeline.check(start, options, changed=changed, step=line.step)
+    return None if result is None else (result[0].root, result[1])
+
+
+def _mended(start: Path, options: pipeline.Options, *, dry: bool) -> tuple[Path, Report]:
+    """`--fix`: the gate on the repository as it is afterwards, which with `dry` is as before."""
+    from lockgate.commands import fixing
+
+    found = fixing.mended(start, options, dry=dry)
+    return found.root, found.before if dry else found.report
+
+
+def _report(found: Report, targets: tuple[tuple[str, Path | None], ...], root: Path) -> None:
     for name, file in targets:
         with _output(file) as stream:
-            report.FORMATS[name](found, stream, repository.root)
-    return 0 if exit_zero else exit_code(found, Severity.named(fail_on))
+            report.FORMATS[name](found, stream, root)
+
+
+def _fix_problem(*, fix: bool, whole: bool) -> str:
+    """What is wrong with --fix and --diff among the other options; empty when nothing."""
+    if not fix:
+        return "--diff shows what --fix would do: give both"
+    return (
+        "" if whole else "--fix looks at all environments, since a line may serve each: leave --env and --changed out"
+    )
 
 
 def _write_baseline(found: Report, file: Path) -> list[baselines.Entry]:

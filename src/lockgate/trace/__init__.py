@@ -8,7 +8,7 @@ replaced and what removed a field, so that a path in a rendered object leads to 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lockgate.errors import LockgateError
 from lockgate.model import Json, Location, ObjectRef, Overlay
@@ -25,10 +25,30 @@ if TYPE_CHECKING:
     from lockgate.trace.source import Node
     from lockgate.trace.state import State
 
-__all__ = ["Sources", "Trace", "check_sources"]
+__all__ = ["Sources", "Trace", "Written", "check_sources"]
 
 FILE_KINDS = frozenset({"Kustomization", "Settings", "Values"})
 """Kinds of references that name a file of the repository instead of an object."""
+
+
+class Written(NamedTuple):
+    """Where a field is written, or the nearest parent of one that is missing.
+
+    Attributes:
+        file: POSIX path relative to the root.
+        line: Line of the value, from 1.
+        column: Column of the value, from 1.
+        kind: `mapping`, `list` or `scalar`.
+        raw: A scalar's own text.
+        rest: The steps from there to the field; empty when it is there.
+    """
+
+    file: str
+    line: int
+    column: int
+    kind: str
+    raw: str
+    rest: model.Path
 
 
 def check_sources(root: Path, overlay: Overlay, sources: Sources | None = None) -> None:
@@ -111,6 +131,21 @@ class Trace:
         if found is not None:
             return locations(found)
         return Location(self._fallback(ref), 1), ()
+
+    def written(self, ref: ObjectRef, path: model.Path) -> Written | None:
+        """Where to write a field; None when something removes it, or nobody knows.
+
+        Arguments are those of `locate`.
+        """
+        try:
+            found = self._find(ref, path)
+        except LockgateError:
+            return None
+        if found is None or found.rest is None:
+            return None
+        node = found.node
+        kind = "mapping" if isinstance(node.value, dict) else "list" if isinstance(node.value, list) else "scalar"
+        return Written(node.file, node.line, node.column, kind, node.raw, found.rest)
 
     def _state(self) -> State:
         if self._built is None:

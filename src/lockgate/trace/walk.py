@@ -42,11 +42,13 @@ class Found:
         node: The node of the field, or of the nearest parent that exists, or of what removed the field.
         exact: Whether the field itself was found.
         replaced: The nodes that were there before, the latest first.
+        rest: The steps below `node` that are not there; None when a writer removed the field.
     """
 
     node: Node
     exact: bool
     replaced: tuple[Node, ...]
+    rest: Path | None = ()
 
 
 def follow(node: Node, path: Path, rendered: Json, sources: Sources) -> Found:
@@ -65,10 +67,10 @@ def follow(node: Node, path: Path, rendered: Json, sources: Sources) -> Found:
         if child is None and isinstance(node.value, str):
             inner = _inside(node, sources)
             if inner is None:
-                return Found(node, exact=False, replaced=replaced)
+                return Found(node, exact=False, replaced=replaced, rest=path[position:])
             return follow(inner, path[position:], None, sources)
         if child is None:
-            return _missing(node, key, replaced)
+            return _missing(node, path[position:], replaced)
         rendered = _below(rendered, key)
         node = child
     return Found(node, exact=True, replaced=_history(node) or replaced)
@@ -83,13 +85,13 @@ def _history(node: Node) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def _missing(node: Node, key: str | int, replaced: tuple[Node, ...]) -> Found:
+def _missing(node: Node, rest: Path, replaced: tuple[Node, ...]) -> Found:
     """The writer that removed the field, else the parent as it stands."""
-    gone = node.gone or {}
+    key, gone = rest[0], node.gone or {}
     by = gone.get(key) or gone.get((key,))
     if by is not None:
-        return Found(by, exact=False, replaced=_history(by))
-    return Found(node, exact=False, replaced=replaced)
+        return Found(by, exact=False, replaced=_history(by), rest=None)
+    return Found(node, exact=False, replaced=replaced, rest=rest)
 
 
 def _below(rendered: Json, key: str | int) -> Json:
