@@ -99,12 +99,18 @@ runs(controller) if {
 
 stopped(controller) if controller.spec.replicas == 0
 
-# A budget that selects no pod at all was meant for some: its selector is the fault.
+# A budget that selects no pod at all was meant for some: its selector is the fault, and REF003's.
 dangling(ns) if {
 	some budget in objects.of_kind("PodDisruptionBudget")
 	objects.namespace(budget) == ns
 	is_object(budget.spec.selector)
 	count(refs.selected(ns, budget.spec.selector)) == 0
+}
+
+dangling(ns) if {
+	some budget in objects.of_kind("PodDisruptionBudget")
+	objects.namespace(budget) == ns
+	object.get(budget, ["spec", "selector"], null) == null
 }
 
 # Why a budget lets nothing go when there are as few pods as there may be: {"field", "pods": of how many, "places"}.

@@ -362,6 +362,10 @@ inference(spec) := testing.plus(serving, [samples.object_of("inference.networkin
 test_ref004_routes_and_inference_models if {
 	ref004(headed("qwen3")) == set()
 	{result.msg | some result in ref004(headed("other"))} == {"the route's header X-Model wants the served model name ['qwen3-14b'], found 'other'"}
+	shared := testing.changed(headed("other"), "HTTPRoute", [{"op": "add", "path": ["spec", "rules", "0", "backendRefs"], "value": [{"name": "a"}, {"name": "b", "namespace": "c"}]}])
+	count(ref004(shared)) == 1
+	elsewhere := testing.changed(headed("other"), "HTTPRoute", [{"op": "add", "path": ["spec", "rules", "0", "backendRefs"], "value": [{"name": "b", "namespace": "c"}]}])
+	ref004(elsewhere) == set()
 	adapters := testing.serving(headed("other"), "model: Qwen/Qwen3-14B\nserved-model-name: qwen3-14b\nenable-lora: true\n")
 	ref004(adapters) == set()
 	{result.path | some result in ref004(inference({"modelName": "other"}))} == {["spec", "modelName"]}

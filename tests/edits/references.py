@@ -14,6 +14,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 TARGET = "  scaleTargetRef:\n    apiVersion: argoproj.io/v1alpha1\n    kind: Rollout\n    name: qwen-chat\n"
 WAITING = "              avg_over_time(vllm:num_requests_waiting{\n"
 API_KEY = 'spec:\n  refreshInterval: 1h\n  secretStoreRef:\n    kind: ClusterSecretStore\n    name: "platform-secrets"\n  target:\n    name: qwen-chat-api-key\n'
+BUDGETED = "  selector:\n    matchLabels:\n      app.kubernetes.io/name: qwen-chat\n      app.kubernetes.io/component: server\n"
 PRELOAD_POLICY = "    matchLabels:\n      app.kubernetes.io/name: qwen-chat\n      app.kubernetes.io/component: preload\n"
 
 FAULTS: tuple[Edit, ...] = (
@@ -29,12 +30,15 @@ FAULTS: tuple[Edit, ...] = (
     Edit("autoscaler-of-the-template", HPA, TARGET, TARGET.replace("argoproj.io/v1alpha1", "apps/v1").replace("Rollout", "Deployment"), "REF003", "kind: Deployment", UPPER),
     Edit("autoscaler-of-another-group", HPA, TARGET, TARGET.replace("argoproj.io/v1alpha1", "apps/v1"), "REF003", "apiVersion: apps/v1", UPPER),
     Edit("policy-for-no-pod", POLICIES, PRELOAD_POLICY, PRELOAD_POLICY.replace("preload", "download"), "REF003", "component: download"),
+    Edit("budget-for-no-pod", BUDGET, BUDGETED, BUDGETED.replace("server", "serving"), "REF003", "component: serving", UPPER),
+    Edit("budget-without-selector", BUDGET, BUDGETED, "", "REF003", "spec:", UPPER),
     # Backends
     Edit("backend-missing", ROUTE, "          name: qwen-chat\n          port: 80\n", "          name: qwen-chats\n          port: 80\n", "REF003", "name: qwen-chats", ("dev",)),
     Edit("backend-port-missing", ROUTE, "          name: qwen-chat\n          port: 80\n", "          name: qwen-chat\n          port: 8000\n", "REF003", "port: 8000", ("dev",)),
     Edit("backend-of-the-core-group", ROUTE, '        - group: ""\n', "        - group: core\n", "REF003", "group: core", ("dev",)),
     # One name of the model
     Edit("alert-of-another-model", ALERTS, WAITING, WAITING + '                model_name="qwen3-14b-chat",\n', "REF004", "expr: |", ("prod",)),
+    Edit("route-of-another-model", ROUTE, "            value: /v1\n", "            value: /v1\n          headers:\n            - name: x-model\n              value: other\n", "REF004", "value: other"),
     Edit("analysis-of-another-model", TTFT, "seconds_bucket{", 'seconds_bucket{model_name="Qwen/Qwen3-14B", ', "REF004", "query: |", UPPER),
 )
 

@@ -142,7 +142,7 @@ header_uses := [use |
 	obj.kind in {"HTTPRoute", "GRPCRoute"}
 	some index
 	rule := obj.spec.rules[index]
-	count([backend | some backend in rule.backendRefs; object.get(backend, "namespace", objects.namespace(obj)) != objects.namespace(obj)]) == 0
+	sends_here(rule, objects.namespace(obj))
 	some number
 	some position
 	header := rule.matches[number].headers[position]
@@ -158,6 +158,13 @@ header_uses := [use |
 		"found": is_answered(header.value),
 	}
 ]
+
+sends_here(rule, _) if not rule.backendRefs
+
+sends_here(rule, ns) if {
+	some backend in rule.backendRefs
+	object.get(backend, "namespace", ns) == ns
+}
 
 # An InferenceModel that names no targets sends the name on as it is.
 inference_uses := [use |
