@@ -119,6 +119,22 @@ def test_only_what_says_prometheus_must_be_promql(target: Any, panel: Any, *, er
     assert bool(query["error"]) is error
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "error"),
+    [
+        ("grafana_dashboard", '{"panels": [}', "Expecting value: line 1 column 13 (char 12)"),
+        ("grafana_dashboard", '{"panels": [{"max": ${LIMIT}}]}', ""),
+        ("app", '{"panels": [}', ""),
+    ],
+    ids=["broken", "filled-in-later", "no-dashboard"],
+)
+def test_a_dashboard_that_is_no_json(label: str, text: str, error: str) -> None:
+    board = obj("v1", "ConfigMap", data={"d.json": text})
+    board["metadata"]["labels"] = {label: "1"}
+    queries = context.from_objects([board])["queries"]
+    assert [(q["language"], q["error"], q["path"]) for q in queries] == [("JSON", error, HEAD)] * bool(error)
+
+
 @pytest.mark.parametrize("target", [{"type": "loki"}, {"type": "tempo", "uid": "x"}])
 def test_other_data_sources_are_left_out(target: Any) -> None:
     board = {"panels": [{"datasource": PROMETHEUS, "targets": [{"datasource": target, "expr": "a"}]}]}

@@ -45,6 +45,16 @@ test_mon001_a_metric_that_went_away if {
 	found(document([], [query("dashboard", "vllm:gpu_cache_usage_perc")])) == wanted
 }
 
+test_mon001_a_dashboard_that_is_no_json if {
+	broken := object.union(query("dashboard", "x"), {"path": ["data", "d.json"], "language": "JSON", "error": "Expecting value: line 1 column 13", "metrics": []})
+	found(document([], [broken])) == {{
+		"id": "MON001",
+		"msg": "d.json wants JSON, found that it does not parse: Expecting value: line 1 column 13",
+		"object": rule_ref,
+		"path": ["data", "d.json"],
+	}}
+}
+
 test_mon001_silent_on_metrics_of_the_version if found(document([], [query("alert", "vllm:kv_cache_usage_perc")])) == set()
 
 test_mon001_silent_on_what_autoscalers_read if {

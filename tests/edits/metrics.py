@@ -33,6 +33,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("panel-on-a-metric-that-went-away", DASHBOARD, "vllm:prefix_cache_hits_total{", "vllm:gpu_prefix_cache_hits_total{", "MON001", "vllm:gpu_prefix_cache_hits_total", PROD),
     Edit("panel-with-an-underscore", DASHBOARD, PER_POD, PER_POD.replace("vllm:", "vllm_"), "MON001", "vllm_kv_cache_usage_perc", PROD),
     Edit("variable-of-a-metric-that-went-away", DASHBOARD, "label_values(vllm:num_requests_running{", "label_values(vllm:num_requests_swapped{", "MON001", "vllm:num_requests_swapped", PROD),
+    Edit("dashboard-that-is-no-json", DASHBOARD, '"refresh": "30s",', '"refresh": "30s"', "MON001", "{", PROD),
     # Analysis of a release
     Edit("analysis-on-a-metric-that-went-away", TTFT, "vllm:time_to_first_token_seconds_bucket{", "vllm:time_per_output_token_seconds_bucket{", "MON001", "query: |", UPPER),
     Edit("analysis-by-another-label", QUEUE, '"}[2m]', '", model="qwen-chat"}[2m]', "MON001", "query: |", UPPER),

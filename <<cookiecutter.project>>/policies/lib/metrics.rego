@@ -5,7 +5,6 @@ package lockgate.lib.metrics
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.contract
 import data.lockgate.lib.objects
-import data.lockgate.lib.text
 import data.lockgate.lib.vllm
 import rego.v1
 
@@ -215,7 +214,7 @@ router_runs if {
 # What surely is wrong in the queries: {"query", "text"}.
 faults := array.concat(array.concat(unparsed, unknown), array.concat(mislabelled, misused))
 
-unparsed := [{"query": query, "text": sprintf("wants PromQL, found that it does not parse: %v", [query.error])} |
+unparsed := [{"query": query, "text": sprintf("wants %v, found that it does not parse: %v", [object.get(query, "language", "PromQL"), query.error])} |
 	some query in queries
 	query.error != ""
 ]
@@ -398,4 +397,4 @@ misused := array.concat(
 )
 
 # The field that a fault is in.
-field_of(query) := text.shown(query.path[count(query.path) - 1])
+field_of(query) := query.path[count(query.path) - 1]

@@ -17,26 +17,30 @@ if TYPE_CHECKING:
 
 # A data source of this type is Prometheus; one that names no type may be anything that has an `expr`.
 _PROMETHEUS = "prometheus"
+_LABEL = "grafana_dashboard"
+"""Grafana's sidecar finds ConfigMaps by it."""
 _LABEL_VALUES = re.compile(r"\s*label_values\(\s*(?P<selector>.+)\s*,\s*\w+\s*\)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    """An expression in an object: `sure`, whether it must be PromQL."""
+    """An expression in an object: `sure`, whether it must be PromQL; `broken`, why it cannot be looked for."""
 
     path: Path
     source: str
     text: Json
     variables: str = promql.ENVIRONMENT
     sure: bool = True
+    broken: str = ""
 
     def query(self, ref: Json) -> Json:
         """What rules see of it."""
-        parsed = promql.parse(self.text, self.variables)
+        parsed = promql.Query(self.broken) if self.broken else promql.parse(self.text, self.variables)
         return {
             "object": ref,
             "path": list(self.path),
             "source": self.source,
+            "language": "JSON" if self.broken else "PromQL",
             "text": self.text,
             "error": parsed.error if self.sure else "",
             "metrics": list(parsed.metrics),
@@ -52,7 +56,8 @@ def gather(objects: Iterable[Mapping[str, Json]], adapter: Iterable[Mapping[str,
 
     Returns:
         {"object", "path", "source": alert, record, analysis, trigger, dashboard or adapter, "text",
-        "error": why it is no PromQL (empty: it is, or nobody knows), "metrics": see `promql.Query`}.
+        "language": PromQL, or JSON of a dashboard that cannot be read, "error": why it is none (empty: it is,
+        or nobody knows), "metrics": see `promql.Query`}.
     """
     found = [(reference(obj), one) for obj in objects for one in _of_object(obj)]
     found += [(rule["object"], one) for rule in adapter for one in _of_adapter(rule)]
@@ -87,13 +92,15 @@ def _of_triggers(obj: Mapping[str, Json]) -> Iterator[_Expression]:
 
 def _of_config_map(obj: Mapping[str, Json]) -> Iterator[_Expression]:
     data = obj.get("data")
+    labels = at(obj, "metadata", "labels")
+    marked = isinstance(labels, dict) and _LABEL in labels
     for key, text in data.items() if isinstance(data, dict) else ():
         if key.endswith(".json"):
-            yield from _of_dashboard(text, ("data", key))
+            yield from _of_dashboard(text, ("data", key), marked=marked)
 
 
 def _of_grafana(obj: Mapping[str, Json]) -> Iterator[_Expression]:
-    yield from _of_dashboard(at(obj, "spec", "json"), ("spec", "json"))
+    yield from _of_dashboard(at(obj, "spec", "json"), ("spec", "json"), marked=True)
 
 
 _READERS = {
@@ -112,12 +119,19 @@ def _of_adapter(rule: Mapping[str, Json]) -> Iterator[_Expression]:
         yield _Expression((*rule["path"], field), "adapter", text)
 
 
-def _of_dashboard(text: Json, path: Path) -> Iterator[_Expression]:
-    """The expressions of a dashboard's panels and variables; none when the text is no dashboard."""
+def _of_dashboard(text: Json, path: Path, *, marked: bool) -> Iterator[_Expression]:
+    """The expressions of a dashboard's panels and variables; none when the text is no dashboard.
+
+    A text that is marked as one and is no JSON is a fault, unless Flux and the like may still mend it.
+    """
     if not isinstance(text, str) or '"panels"' not in text:
         return
     try:
         board = json.loads(text)
+    except json.JSONDecodeError as error:
+        if marked and "${" not in text.replace('"${', ""):
+            yield _Expression(path, "dashboard", text, broken=str(error))
+        return
     except (ValueError, RecursionError):
         return
     for place, panel in _panels(board, path):
