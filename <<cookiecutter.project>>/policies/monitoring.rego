@@ -18,10 +18,11 @@ import rego.v1
 #   A query on a metric that the vLLM version does not have, or by a label that it does not have, selects nothing:
 #   the alert never fires, the analysis is inconclusive, the panel is empty, and nothing says so. Read are
 #   PrometheusRules, AnalysisTemplates and Grafana dashboards (ConfigMaps and GrafanaDashboards), by the version in
-#   the tag of vLLM's own image, else that of lockgate.yaml. Judged are names that begin like vLLM's, labels that are
-#   often mistaken for vLLM's, rate() of a gauge, quantiles of buckets without `le`, and dashboards that are no JSON. Silent: what recording
-#   rules, production-stack's router or `metrics.known` of lockgate.yaml give, alternatives beside an `or`, data
-#   sources other than Prometheus, names with a variable in them, versions that policies/data/vllm.json does not hold.
+#   the tag of vLLM's own image, else that of lockgate.yaml. Judged are names that begin like vLLM's, labels that
+#   are often mistaken for vLLM's, rate() of a gauge, quantiles of buckets without `le`, and dashboards that are no
+#   JSON. Silent: what recording rules, production-stack's router or `metrics.known` of lockgate.yaml give,
+#   alternatives beside an `or`, data sources other than Prometheus, names with a variable in them, versions that
+#   policies/data/vllm.json does not hold.
 # related_resources:
 #   - https://docs.vllm.ai/en/stable/design/metrics/
 # custom:
