@@ -36,6 +36,7 @@ canary_path(rest) := array.concat(["spec", "strategy", "canary"], rest)
 deny contains result if {
 	some rollout in rollouts.canaries
 	end := full_at(rollout)
+	not opaque(rollout, end)
 	fault := unwatched(rollout, end)
 	result := results.finding("ROL001", rollout.object, canary_path(fault.path), sprintf("steps want a weight below %v and then an analysis or a pause before full weight, found %v", [
 		rollout.full,
@@ -57,12 +58,20 @@ unwatched(rollout, end) := {"path": ["steps"], "found": "no steps"} if {
 } else := {"path": ["steps", last], "found": "neither after this step"} if {
 	last := max(partial(rollout, end))
 	first := min(partial(rollout, end))
-	not rollout.steps[last].plugin
 	not watched(rollout, first, end)
 }
 
-# Steps that let the canary have a part: of the traffic, of its pods, or the requests with some header. What a
-# plugin does is its own.
+# What an experiment or a plugin does with the traffic, only it knows.
+opaque(rollout, end) if {
+	some i
+	step := rollout.steps[i]
+	i < end
+	some field in ["experiment", "plugin"]
+	step[field]
+}
+
+# Steps that let the canary have a part: of the traffic, or the requests with some header. A pod without any is a
+# smoke test.
 partial(rollout, end) := [i |
 	some i
 	step := rollout.steps[i]
@@ -77,7 +86,7 @@ is_partial(step, full) if {
 }
 
 is_partial(step, _) if {
-	some field in ["setCanaryScale", "setHeaderRoute", "setMirrorRoute", "plugin"]
+	some field in ["setHeaderRoute", "setMirrorRoute"]
 	step[field]
 }
 
@@ -91,10 +100,7 @@ watched(rollout, first, end) if {
 	holds(step)
 }
 
-holds(step) if {
-	some field in ["analysis", "experiment", "plugin"]
-	step[field]
-}
+holds(step) if step.analysis
 
 holds(step) if {
 	is_object(step.pause)
@@ -103,146 +109,21 @@ holds(step) if {
 }
 
 # METADATA
-# title: A start that takes its whole budget is no failed release
-# description: >-
-#   A server may use its whole start-up budget before it is ready; a deadline that is no longer declares the
-#   release failed while the model still loads. In prod a release that does not get ready goes back by itself.
-# related_resources:
-#   - https://argo-rollouts.readthedocs.io/en/stable/features/specification/
-# custom:
-#   id: ROL004
-#   severity: {canary: error, prod: error}
-#   remediation: >-
-#     Set spec.progressDeadlineSeconds above startup_budget_seconds of lockgate.yaml (pulling the image comes
-#     on top), and spec.progressDeadlineAbort true on the Rollout in prod.
-deny contains result if {
-	some controller in releasing
-	deadline := quantity.whole_number(object.get(controller, ["spec", "progressDeadlineSeconds"], catalogue.thresholds.progress_deadline_seconds))
-	deadline <= settings.startup_budget_seconds
-	msg := sprintf("progressDeadlineSeconds is %v%v, wanted more than the start-up budget of %v s", [
-		deadline,
-		default_words(controller),
-		settings.startup_budget_seconds,
-	])
-	found := results.finding("ROL004", controller, ["spec", "progressDeadlineSeconds"], msg)
-	result := results.with_also(found, [results.settings_place(["startup_budget_seconds"])])
-}
-
-deny contains result if {
-	environment.level == "prod"
-	some controller in releasing
-	controller.kind == "Rollout"
-	object.get(controller, ["spec", "progressDeadlineAbort"], false) == false
-	found := results.finding("ROL004", controller, ["spec", "progressDeadlineAbort"], "progressDeadlineAbort wants true in prod, found false")
-	result := results.set_to(found, true)
-}
-
-# What releases servers and has a deadline for it.
-releasing := [controller |
-	some server in vllm.servers
-	controller := scaling.controller_of(server.workload)
-	controller.kind in {"Deployment", "Rollout"}
-]
-
-default_words(controller) := " (the default)" if not controller.spec.progressDeadlineSeconds
-
-default_words(controller) := "" if controller.spec.progressDeadlineSeconds
-
-# METADATA
-# title: A weight without a router is one that pods can show
-# description: >-
-#   Without trafficRouting the share of traffic is the share of pods: 10 % of two pods becomes one of three,
-#   and a third of the users meet the new release. Judged at the autoscaler's minimum.
-# related_resources:
-#   - https://argo-rollouts.readthedocs.io/en/stable/features/canary/
-# custom:
-#   id: ROL005
-#   severity: {prod: warning}
-#   remediation: Add `trafficRouting`, raise `minReplicas` (or `replicas`), or set `setWeight` to a share that so few pods can show, like 50.
-deny contains result if {
-	some rollout in rollouts.canaries
-	not rollout.routed
-	n := scaling.fewest(rollout.object)
-	n > 0
-	surge := strategies.surge_pods(n, object.get(rollout.canary, "maxSurge", "25%"))
-	missed := missed_weights(rollout.steps, n, surge)
-	count(missed) > 0
-	msg := sprintf("weights want to be shown by %v pods and %v more by maxSurge within %v points, found %v", [
-		n,
-		surge,
-		catalogue.thresholds.canary_weight_points,
-		concat(", ", [miss.words | some miss in missed]),
-	])
-	found := results.finding("ROL005", rollout.object, canary_path(["steps", missed[0].step, "setWeight"]), msg)
-	result := results.with_also(found, fewest_places(rollout.object))
-}
-
-# Weights that pods cannot show: {"step", "words"}.
-missed_weights(steps, n, surge) := [miss |
-	some i
-	step := steps[i]
-	weight := quantity.whole_number(step.setWeight)
-	weight > 0
-	weight < 100
-	shown := strategies.shared(n, weight, surge)
-	total := shown.canary + shown.stable
-	abs((shown.canary * 100) - (weight * total)) > catalogue.thresholds.canary_weight_points * total
-	miss := {"step": i, "words": sprintf("%v %% as %v of %v pods", [weight, shown.canary, total])}
-]
-
-fewest_places(controller) := [results.place(scaler.object, ["spec", scaler.min_field])] if {
-	scaler := scaling.autoscaler_of(controller)
-} else := [results.place(controller, ["spec", "replicas"])] if {
-	controller.spec.replicas
-} else := []
-
-# METADATA
-# title: A release finds GPUs for the pods that it adds
-# description: >-
-#   A rolling update waits for a surge pod, and the surge pod for GPUs that the old pods hold: on a pool that
-#   is full it never ends. A canary with traffic routing and blue-green need room for both sets of pods.
-#   What the budget forbids already is CST001's.
-# related_resources:
-#   - https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
-# custom:
-#   id: ROL006
-#   severity: {dev: error, canary: error, prod: error}
-#   remediation: >-
-#     Set strategy.type Recreate, or maxSurge 0 and maxUnavailable 1; with traffic routing lower maxReplicas (or
-#     replicas), use dynamicStableScale, or correct pools.<name>.gpus in lockgate.yaml.
-deny contains result if {
-	not scaling.over_budget
-	some c in scaling.controllers
-	needed := placement.needed(c)
-	room := placement.room(c)
-	c.replicas <= room
-	needed.pods > room
-	msg := sprintf("pool \"%v\" of %v GPUs holds %v pods of %v GPUs, wanted room for %v (%v)", [
-		environment.settings.pool,
-		environment.pool.gpus,
-		room,
-		c.gpus_per_pod,
-		needed.pods,
-		needed.why,
-	])
-	found := results.finding("ROL006", c.object, needed.path, msg)
-	result := results.with_also(found, array.concat(placement.said(c), [results.settings_place(["pools", environment.settings.pool, "gpus"])]))
-}
-
-# METADATA
 # title: An analysis exists, has its arguments, and can fail
 # description: >-
-#   A Rollout with a template that is not there, an argument without a value, or one that two of its templates
-#   give different values, is invalid and releases nothing. A metric without a condition, or whose failureLimit its measurements cannot exceed, lets every
-#   release through; one that reads an element of an empty result ends releases that are good.
+#   A Rollout with a template that is not there, an argument without a value, or with templates that give one
+#   argument two values or two metrics one name, is invalid and releases nothing. A metric without a condition,
+#   or whose failureLimit its measurements cannot exceed, lets every release through; one that reads an element
+#   of an empty result ends releases that are good.
 # related_resources:
 #   - https://argo-rollouts.readthedocs.io/en/stable/features/analysis/
 # custom:
 #   id: ROL002
 #   severity: {canary: error, prod: error}
 #   remediation: >-
-#     Name an AnalysisTemplate of the namespace, give `args` a value, each a name of its own, and give each metric `interval`, `count`,
-#     a `failureLimit` below it and a condition like len(result) > 0 && !isNaN(result[0]) && result[0] <= 2.
+#     Name an AnalysisTemplate of the namespace, give arguments a value and a name of their own, and give each
+#     metric `interval`, `count`, a `failureLimit` below it and a condition like
+#     len(result) > 0 && !isNaN(result[0]) && result[0] <= 2.
 deny contains result if {
 	not environment.partial
 	some use in template_uses
@@ -270,6 +151,13 @@ deny contains result if {
 		text.quoted(clash.values),
 	])
 	found := results.finding("ROL002", clash.object, clash.path, msg)
+	result := results.with_also(found, [results.place(request.object, request.path)])
+}
+
+deny contains result if {
+	some request in analysis.requests
+	some metric in analysis.namesakes(request)
+	found := results.finding("ROL002", metric.object, metric.path, sprintf("metric '%v' wants a name of its own in all templates of an analysis, found it twice", [metric.name]))
 	result := results.with_also(found, [results.place(request.object, request.path)])
 }
 
@@ -424,3 +312,137 @@ deny contains result if {
 }
 
 with_article := {"HTTPRoute": "an HTTPRoute", "Ingress": "an Ingress", "VirtualService": "a VirtualService"}
+
+# METADATA
+# title: A start that takes its whole budget is no failed release
+# description: >-
+#   A server may use its whole start-up budget before it is ready; a deadline that is no longer declares the
+#   release failed while the model still loads. In prod a release that does not get ready goes back by itself.
+# related_resources:
+#   - https://argo-rollouts.readthedocs.io/en/stable/features/specification/
+# custom:
+#   id: ROL004
+#   severity: {canary: error, prod: error}
+#   remediation: >-
+#     Set spec.progressDeadlineSeconds above startup_budget_seconds of lockgate.yaml (pulling the image comes
+#     on top), and spec.progressDeadlineAbort true on the Rollout in prod.
+deny contains result if {
+	some controller in releasing
+	deadline := quantity.whole_number(object.get(controller, ["spec", "progressDeadlineSeconds"], catalogue.thresholds.progress_deadline_seconds))
+	deadline <= settings.startup_budget_seconds
+	not nobody_says(controller)
+	msg := sprintf("progressDeadlineSeconds is %v%v, wanted more than the start-up budget of %v s", [
+		deadline,
+		default_words(controller),
+		settings.startup_budget_seconds,
+	])
+	found := results.finding("ROL004", controller, ["spec", "progressDeadlineSeconds"], msg)
+	result := results.with_also(found, [results.settings_place(["startup_budget_seconds"])])
+}
+
+deny contains result if {
+	environment.level == "prod"
+	some controller in releasing
+	controller.kind == "Rollout"
+	object.get(controller, ["spec", "progressDeadlineAbort"], false) == false
+	found := results.finding("ROL004", controller, ["spec", "progressDeadlineAbort"], "progressDeadlineAbort wants true in prod, found false")
+	result := results.set_to(found, true)
+}
+
+# Manifests without a lockgate.yaml have no budget of their own, these no deadline: two defaults are no fault.
+nobody_says(controller) if {
+	environment.partial
+	not controller.spec.progressDeadlineSeconds
+}
+
+# What releases servers and has a deadline for it.
+releasing := [controller |
+	some server in vllm.servers
+	controller := scaling.controller_of(server.workload)
+	controller.kind in {"Deployment", "Rollout"}
+]
+
+default_words(controller) := " (the default)" if not controller.spec.progressDeadlineSeconds
+
+default_words(controller) := "" if controller.spec.progressDeadlineSeconds
+
+# METADATA
+# title: A weight without a router is one that pods can show
+# description: >-
+#   Without trafficRouting the share of traffic is the share of pods: 10 % of two pods becomes one of three,
+#   and a third of the users meet the new release. Judged at the autoscaler's minimum.
+# related_resources:
+#   - https://argo-rollouts.readthedocs.io/en/stable/features/canary/
+# custom:
+#   id: ROL005
+#   severity: {prod: warning}
+#   remediation: Add `trafficRouting`, raise `minReplicas` (or `replicas`), or set `setWeight` to a share that so few pods can show, like 50.
+deny contains result if {
+	some rollout in rollouts.canaries
+	not rollout.routed
+	n := scaling.fewest(rollout.object)
+	n > 0
+	surge := strategies.surge_pods(n, object.get(rollout.canary, "maxSurge", "25%"))
+	missed := missed_weights(rollout.steps, n, surge)
+	count(missed) > 0
+	msg := sprintf("weights want to be shown by %v pods and %v more by maxSurge within %v points, found %v", [
+		n,
+		surge,
+		catalogue.thresholds.canary_weight_points,
+		concat(", ", [miss.words | some miss in missed]),
+	])
+	found := results.finding("ROL005", rollout.object, canary_path(["steps", missed[0].step, "setWeight"]), msg)
+	result := results.with_also(found, fewest_places(rollout.object))
+}
+
+# Weights that pods cannot show: {"step", "words"}.
+missed_weights(steps, n, surge) := [miss |
+	some i
+	step := steps[i]
+	weight := quantity.whole_number(step.setWeight)
+	weight > 0
+	weight < 100
+	shown := strategies.shared(n, weight, surge)
+	total := shown.canary + shown.stable
+	abs((shown.canary * 100) - (weight * total)) > catalogue.thresholds.canary_weight_points * total
+	miss := {"step": i, "words": sprintf("%v %% as %v of %v pods", [weight, shown.canary, total])}
+]
+
+fewest_places(controller) := [results.place(scaler.object, ["spec", scaler.min_field])] if {
+	scaler := scaling.autoscaler_of(controller)
+} else := [results.place(controller, ["spec", "replicas"])] if {
+	controller.spec.replicas
+} else := []
+
+# METADATA
+# title: A release finds GPUs for the pods that it adds
+# description: >-
+#   A rolling update waits for a surge pod, and the surge pod for GPUs that the old pods hold: on a pool that
+#   is full it never ends. A canary with traffic routing and blue-green need room for both sets of pods.
+#   What the budget forbids already is CST001's.
+# related_resources:
+#   - https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+# custom:
+#   id: ROL006
+#   severity: {dev: error, canary: error, prod: error}
+#   remediation: >-
+#     Set strategy.type Recreate, or maxSurge 0 and maxUnavailable 1; with traffic routing lower maxReplicas (or
+#     replicas), use dynamicStableScale, or correct pools.<name>.gpus in lockgate.yaml.
+deny contains result if {
+	not scaling.over_budget
+	some c in scaling.controllers
+	needed := placement.needed(c)
+	room := placement.room(c)
+	c.replicas <= room
+	needed.pods > room
+	msg := sprintf("pool \"%v\" of %v GPUs holds %v pods of %v GPUs, wanted room for %v (%v)", [
+		environment.settings.pool,
+		environment.pool.gpus,
+		room,
+		c.gpus_per_pod,
+		needed.pods,
+		needed.why,
+	])
+	found := results.finding("ROL006", c.object, needed.path, msg)
+	result := results.with_also(found, array.concat(placement.said(c), [results.settings_place(["pools", environment.settings.pool, "gpus"])]))
+}

@@ -226,7 +226,7 @@ test_rol002_a_part_leaves_templates_to_others if {
 }
 
 # Two templates in one analysis, whose controller has one list of arguments for both.
-queue(args) := object.union(template({"args": array.concat([{"name": "pods"}], args)}), {"metadata": {"name": "queue"}})
+queue(args) := object.union(template({"metrics": [object.union(metric, {"name": "queue"})], "args": array.concat([{"name": "pods"}], args)}), {"metadata": {"name": "queue"}})
 
 both := object.union(named, {"templates": [{"templateName": "ttft"}, {"templateName": "queue"}]})
 
@@ -247,3 +247,18 @@ test_rol002_one_argument_of_one_value_or_none if {
 	heard := [args | some args in silent_args; denied(testing.plus(using(both), [template({}), queue(args)])) != set()]
 	heard == []
 }
+
+# Argo Rollouts refuses two metrics of one name.
+test_rol002_metrics_of_one_name if {
+	denied(testing.plus(using(both), [template({}), queue_of("queue")])) == set()
+	denied(testing.plus(using(both), [template({}), queue_of("ttft")])) == {{
+		"id": "ROL002",
+		"msg": "metric 'ttft' wants a name of its own in all templates of an analysis, found it twice",
+		"object": object.union(ref("AnalysisTemplate", "chat-prod"), {"name": "queue"}),
+		"path": ["spec", "metrics", 0, "name"],
+		"also": [{"object": rollout_ref, "path": step_path([])}],
+	}}
+	denied(testing.plus(using(named), [template({}), queue_of("ttft")])) == set()
+}
+
+queue_of(name) := object.union(template({"metrics": [object.union(metric, {"name": name})]}), {"metadata": {"name": "queue"}})

@@ -163,6 +163,8 @@ test_rol003_nginx_names_the_stable_service if {
 		"path": ["spec", "rules"],
 	}}
 	denied(canary(routing)) == of_rollout(["trafficRouting", "nginx", "stableIngress"], "wants an Ingress of the environment, found 'chat', which is not there")
+	older := json.patch(ingress("chat", "chat-canary"), [{"op": "replace", "path": "/apiVersion", "value": "extensions/v1beta1"}])
+	denied(testing.plus(canary(routing), [older])) == set()
 	many := {"trafficRouting": {"nginx": {"stableIngresses": ["chat", "more"]}}}
 	{result.path | some result in denied(testing.plus(canary(many), [ingress("chat", "chat-stable")]))} == {canary_path(["trafficRouting", "nginx", "stableIngresses", 1])}
 }

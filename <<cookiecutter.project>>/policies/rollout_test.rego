@@ -48,12 +48,20 @@ test_rol001_full_weight_at_once if {
 	denied(stepped([{"setWeight": 100}, {"pause": {}}])) == unwatched(["steps", 0], "no part of the traffic before it")
 	denied(stepped([{"setWeight": 0}, {"pause": {}}, {"setWeight": 100}])) == unwatched(["steps", 2], "no part of the traffic before it")
 	denied(stepped([{"pause": {}}])) == unwatched(["steps", 0], "no part of the traffic before it")
+
+	# A pod without traffic is a smoke test.
+	denied(stepped([{"setCanaryScale": {"replicas": 1}}, {"analysis": {"templates": []}}, {"setWeight": 100}])) == unwatched(["steps", 2], "no part of the traffic before it")
 }
 
 test_rol001_nobody_looks if {
 	denied(stepped([{"setWeight": 20}, {"setWeight": 100}, {"pause": {}}])) == unwatched(["steps", 0], "neither after this step")
 	denied(stepped([{"pause": {}}, {"setWeight": 20}])) == unwatched(["steps", 1], "neither after this step")
 	denied(stepped([{"setWeight": 20}, {"pause": {"duration": "0s"}}, {"setWeight": 60}])) == unwatched(["steps", 2], "neither after this step")
+}
+
+test_rol001_what_an_experiment_does_is_its_own if {
+	denied(stepped([{"experiment": {"templates": []}}, {"setWeight": 100}])) == set()
+	denied(stepped([{"setWeight": 100}, {"experiment": {"templates": []}}])) == unwatched(["steps", 0], "no part of the traffic before it")
 }
 
 test_rol001_held if {
@@ -103,6 +111,12 @@ test_rol004_default if {
 	denied(doc) == late("progressDeadlineSeconds is 600 (the default), wanted more than the start-up budget of 600 s")
 	result := rollout.deny with input as doc with data.environments as testing.environments with data.startup_budget_seconds as 599
 	result == set()
+}
+
+test_rol004_two_defaults_of_a_part if {
+	doc := testing.changed(testing.prod, "Rollout", [{"op": "remove", "path": ["spec", "progressDeadlineSeconds"]}])
+	denied(object.union(doc, {"partial": true})) == set()
+	count(denied(object.union(with_spec(testing.prod, "progressDeadlineSeconds", 300), {"partial": true}))) == 1
 }
 
 test_rol004_deployment if {

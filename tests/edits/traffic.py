@@ -13,7 +13,9 @@ TTFT = "components/progressive/analysis/ttft.yaml"
 
 GATEWAY = "        - namespaceSelector:\n            matchLabels:\n              kubernetes.io/metadata.name: gateway-system\n"
 PROMETHEUS = GATEWAY.replace("gateway-system", "monitoring")
-PORT = "          port: http\n"
+SMOKE = "        - podSelector:\n            matchLabels:\n              app.kubernetes.io/name: qwen-chat\n              app.kubernetes.io/component: smoke\n"
+PORTS = SMOKE + "      ports:\n        - protocol: TCP\n"
+PORT = PORTS + "          port: http\n"
 WINDOW = "      stabilizationWindowSeconds: 600\n"
 POD_HASH = "              # The new pods only: the old ones would hide a bad release behind their 95 %.\n              - name: pod-hash\n                valueFrom:\n                  podTemplateHashValue: Latest\n"
 SAFE = "successCondition: len(result) > 0 && !isNaN(result[0]) && result[0] <= {{args.queue-limit}}"
@@ -25,11 +27,11 @@ LAST_PATCH = "  - path: spread.yaml\n"
 
 FAULTS: tuple[Edit, ...] = (
     # Who may ask
-    Edit("ingress-from-anyone", POLICIES, f"    - from:\n{GATEWAY}{PROMETHEUS}      ports:\n        - protocol: TCP\n{PORT}", f"    - ports:\n        - protocol: TCP\n{PORT}", "NET004", "- ports:"),
+    Edit("ingress-from-anyone", POLICIES, f"    - from:\n{GATEWAY}{PROMETHEUS}{PORT}", "    - ports:\n        - protocol: TCP\n          port: http\n", "NET004", "- ports:"),
     Edit("ingress-from-every-namespace", POLICIES, PROMETHEUS, "        - namespaceSelector: {}\n", "NET004", "namespaceSelector: {}"),
     Edit("ingress-from-the-world", POLICIES, PROMETHEUS, "        - ipBlock:\n            cidr: 0.0.0.0/0\n", "NET004", "cidr: 0.0.0.0/0"),
-    Edit("ingress-port-name", POLICIES, PORT, "          port: web\n", "NET004", "port: web"),
-    Edit("ingress-port-number", POLICIES, PORT, "          port: 8080\n", "NET004", "port: 8080"),
+    Edit("ingress-port-name", POLICIES, PORT, PORTS + "          port: web\n", "NET004", "port: web"),
+    Edit("ingress-port-number", POLICIES, PORT, PORTS + "          port: 8080\n", "NET004", "port: 8080"),
     # Services and routes
     Edit("service-outside", SERVICE, "type: ClusterIP", "type: LoadBalancer", "NET005", "type: LoadBalancer", UPPER),
     Edit("route-by-everything", ROUTE, "            value: /v1\n", "            value: /\n", "NET005", "value: /", UPPER),
@@ -47,6 +49,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("template-missing", ROLLOUT, "templateName: qwen-chat-ttft", "templateName: qwen-chat-tftt", "ROL002", "qwen-chat-tftt", UPPER),
     Edit("argument-missing", ROLLOUT, POD_HASH, "", "ROL002", "args:", UPPER),
     Edit("argument-of-two-values", TTFT, "    - name: ttft-limit\n", '    - name: queue-limit\n      value: "5"\n    - name: ttft-limit\n', "ROL002", 'value: "10"', UPPER, at=QUEUE),
+    Edit("two-metrics-of-a-name", QUEUE, "    - name: queue\n", "    - name: ttft\n", "ROL002", "- name: ttft", UPPER),
     Edit("analysis-that-cannot-fail", TTFT, "failureLimit: 1", "failureLimit: 5", "ROL002", "failureLimit: 5", UPPER),
     Edit("analysis-without-a-limit", TTFT, "      failureLimit: 1\n", "", "ROL002", "- name: ttft", UPPER, nth=2),
     Edit("index-into-nothing", QUEUE, SAFE, "successCondition: result[0] <= {{args.queue-limit}}", "ROL002", "successCondition", UPPER),
@@ -63,7 +66,7 @@ FAULTS: tuple[Edit, ...] = (
 )
 
 SILENT: tuple[Edit, ...] = (
-    Edit("ingress-port-by-number", POLICIES, PORT, "          port: 8000\n"),
+    Edit("ingress-port-by-number", POLICIES, PORT, PORTS + "          port: 8000\n"),
     Edit("ingress-to-a-side-channel", POLICIES, PORT, PORT + "        - port: 5600\n"),
     Edit("ingress-by-labels-anywhere", POLICIES, PROMETHEUS, "        - namespaceSelector: {}\n          podSelector:\n            matchLabels: {app.kubernetes.io/name: prometheus}\n"),
     Edit("ingress-within-the-namespace", POLICIES, PROMETHEUS, PROMETHEUS + "        - podSelector: {}\n"),

@@ -156,6 +156,28 @@ values_before(request, j, name) := [arg.value |
 	is_string(arg.value)
 ]
 
+# Metrics whose name an earlier template of the request has too, which the controller refuses: {"name", "object", "path"}.
+namesakes(request) := [metric |
+	ns := objects.namespace(request.object)
+	some j
+	entry := request.named[j]
+	later := template(ns, entry)
+	some k
+	name := later.spec.metrics[k].name
+	is_string(name)
+	name in names_before(request, j)
+	metric := {"name": name, "object": later, "path": ["spec", "metrics", k, "name"]}
+]
+
+names_before(request, j) := {metric.name |
+	ns := objects.namespace(request.object)
+	some i
+	entry := request.named[i]
+	i < j
+	earlier := template(ns, entry)
+	some metric in earlier.spec.metrics
+}
+
 has_value(arg) if is_string(arg.value)
 
 has_value(arg) if is_object(arg.valueFrom)

@@ -36,9 +36,10 @@ own_or(holder, field, ns) := holder[field] if {
 	is_string(holder[field])
 } else := ns
 
-# One rule per path of an Ingress; the default backend is a rule without a path.
+# One rule per path of an Ingress; the default backend is a rule without a path. Older versions named it otherwise.
 ingress_rules := [entry |
 	some obj in objects.of_kind("Ingress")
+	obj.apiVersion == "networking.k8s.io/v1"
 	some spot in array.concat(ingress_paths(obj), default_backends(obj))
 	ns := objects.namespace(obj)
 	backends := [backend |
