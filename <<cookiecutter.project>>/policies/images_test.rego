@@ -34,9 +34,10 @@ test_img001_no_tag_in_dev if {
 	result.msg == "wants an image that stays the same, found 'docker.io/vllm/vllm-openai': it has no tag, which means 'latest'"
 }
 
-test_img001_moving_tag_beside_digest if {
-	reference := concat("@", ["docker.io/vllm/vllm-openai:latest", samples.digest])
-	denied(of_image(samples.prod, reference)) == unpinned(reference, "the tag 'latest' moves")
+test_img001_nobody_reads_a_tag_beside_a_digest if {
+	denied(of_image(samples.prod, concat("@", ["docker.io/vllm/vllm-openai:latest", samples.digest]))) == set()
+	reference := "docker.io/vllm/vllm-openai:latest@sha256:12"
+	denied(of_image(samples.prod, reference)) == unpinned(reference, "the digest is not sha256 with 64 hex digits")
 }
 
 test_img001_nightly if {
