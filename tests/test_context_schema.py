@@ -50,6 +50,11 @@ CONTAINER = ("spec", "containers", 0)
         (pod(securityContex={}), (*CONTAINER, "securityContex"), "did you mean 'securityContext'?"),
         (pod(restartPolicies=1), (*CONTAINER, "restartPolicies"), "did you mean 'restartPolicy'?"),
         (pod(tolerations=[]), (*CONTAINER, "tolerations"), "it belongs to spec"),
+        (
+            pod(securityContext={"ports": []}),
+            (*CONTAINER, "securityContext", "ports"),
+            "it belongs to spec.containers[0]",
+        ),
         (deployment(containers=[]), ("spec", "containers"), ""),
         (pod(limits={}), (*CONTAINER, "limits"), "it belongs to 'resources'"),
         (pod(metadata={}), (*CONTAINER, "metadata"), "it belongs to the object itself"),

@@ -112,13 +112,18 @@ def _near(key: str, wanted: Type, above: _Above) -> str:
     """Where an unknown field belongs, or what it is called."""
     for type_, path in reversed(above):
         if key in type_.fields:
-            return f"it belongs to {'.'.join(map(str, path)) or 'the object itself'}"
+            return f"it belongs to {_dotted(path) or 'the object itself'}"
     lower = {name.lower(): name for name in wanted.fields}
     close = difflib.get_close_matches(key.lower(), lower, 1)
     if close:
         return f"did you mean {lower[close[0]]!r}?"
     below = [name for name, inner in wanted.fields.items() if key in inner.fields]
     return f"it belongs to {below[0]!r}" if len(below) == 1 else ""
+
+
+def _dotted(path: Path) -> str:
+    """A path as people write it: spec.containers[0].image."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
 def _is_int(value: Json) -> bool:
