@@ -110,7 +110,7 @@ def unit(session: nox.Session) -> None:
         "--dist",
         "loadgroup",
         "-m",
-        "not slow and not cluster",
+        "not slow and not cluster and not vllm",
         *session.posargs,
         path=pinned(session),
     )
@@ -121,7 +121,16 @@ def tests(session: nox.Session) -> None:
     """Run every test that needs no control plane."""
     develop(session)
     run(
-        session, "pytest", "-n", "2", "--dist", "loadgroup", "-m", "not cluster", *session.posargs, path=pinned(session)
+        session,
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-m",
+        "not cluster and not vllm",
+        *session.posargs,
+        path=pinned(session),
     )
 
 
@@ -130,6 +139,14 @@ def cluster(session: nox.Session) -> None:
     """Run the tests that start a Kubernetes control plane with fake GPU nodes."""
     develop(session)
     run(session, "pytest", "tests/cluster", "-m", "cluster", *session.posargs, path=pinned(session, "--cluster"))
+
+
+@nox.session
+def vllm(session: nox.Session) -> None:
+    """Run the tests of the real vLLM: its CPU build, 6 GB in an environment of its own."""
+    develop(session)
+    run(session, "python", "tools/vllm_env.py")
+    run(session, "pytest", "tests/engine", "-m", "vllm", "-rP", *session.posargs, path=pinned(session))
 
 
 @nox.session
