@@ -170,12 +170,12 @@ def test_a_result_of_the_wrong_shape_names_the_rule_file(
     changes = {"gpu.rego": f"{head}deny contains result if result := {{{fields}}}\n"}
     with pytest.raises(LockgateError) as caught:
         run(tmp_path, [rendering("prod", deployment(1))], changes=changes)
-    assert caught.value.message.startswith(f"gpu.rego: a result {problem}: ")
+    assert caught.value.message.startswith(f"gpu.rego:6: a result {problem}: ")
 
 
 def test_a_result_that_is_no_object_names_the_rule_file(tmp_path: Path) -> None:
     head = small_policies.GPU[: small_policies.GPU.index("deny contains")]
-    with pytest.raises(LockgateError, match=r"gpu\.rego: a result is no object: 'x'"):
+    with pytest.raises(LockgateError, match=r"gpu\.rego:6: a result is no object: 'x'"):
         run(tmp_path, [rendering("prod")], changes={"gpu.rego": f'{head}deny contains "x"\n'})
 
 

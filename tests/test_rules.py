@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "rules"
 POLICIES = resources.template_root() / resources.PROJECT / "policies"
-SAMPLES = testing.samples(FOLDER)
+TEAM = resources.template_root() / resources.PROJECT / "tests" / "rules"
+SAMPLES = [*testing.samples(FOLDER), *testing.samples(TEAM)]
 RULES = sorted(rules.load(POLICIES).rules)
 ENGINES = ("embedded", "opa")
 

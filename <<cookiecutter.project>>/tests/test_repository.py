@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from lockgate import testing
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = yaml.safe_load((ROOT / "lockgate.yaml").read_text(encoding="utf-8"))
 ENVIRONMENTS = SETTINGS["environments"]
@@ -65,6 +67,18 @@ def test_the_model_is_one_commit(environment: dict[str, Any]) -> None:
     serve = yaml.safe_load((overlay / "release" / "serve.yaml").read_text(encoding="utf-8"))
     assert len(serve["revision"]) == len("0" * 40)
     assert set(serve["revision"]) <= set("0123456789abcdef")
+
+
+def test_the_team_s_rules_are_whole() -> None:
+    """Each rule in policies/team has a test beside it, a sample that passes and one that fails."""
+    assert testing.unfinished(ROOT) == []
+
+
+@pytest.mark.parametrize("sample", testing.team_samples(ROOT), ids=lambda one: f"{one.rule}/{one.path.name}")
+def test_a_sample_yields_what_it_expects(sample: testing.Sample) -> None:
+    """The lines marked `# expect: ID` in tests/rules, and no others."""
+    [found] = testing.check_inputs([sample.document], settings=sample.settings, policies=ROOT / "policies")
+    assert sample.found(found) == sample.expected
 
 
 @pytest.mark.parametrize("program", ["entrypoint.py", "preflight.py", "preload.py", "smoke.py"])

@@ -31,14 +31,22 @@ def violations(ruleset: RuleSet, outcome: Outcome, environment: str) -> Iterator
     for package, file in ruleset.packages.items():
         results = outcome.results.get(package)
         if not isinstance(results, list):
-            msg = f"{file}: deny gave {_shown(results)}; wanted a set of results"
+            msg = f"{_place(ruleset, file)}: deny gave {_shown(results)}; wanted a set of results"
             raise LockgateError(msg, "write `deny contains result if ...`")
         for raw in results:
             problem = _problem(raw, ruleset, file)
             if problem:
-                msg = f"{file}: a result {problem}: {_shown(raw)}"
+                msg = f"{_place(ruleset, file, raw)}: a result {problem}: {_shown(raw)}"
                 raise LockgateError(msg, "results come from lib/results.finding(id, object, path, msg)")
             yield _violation(raw, environment)
+
+
+def _place(ruleset: RuleSet, file: str, raw: Json = None) -> str:
+    """File and line of the rule that gave a result, by its id; else of the file's first rule."""
+    identifier = raw.get("id") if isinstance(raw, dict) else None
+    here = {rule.id: rule.line for rule in ruleset.rules.values() if rule.file == file}
+    line = here.get(identifier) if isinstance(identifier, str) else None
+    return f"{file}:{line or min(here.values())}"
 
 
 def _problem(raw: Json, ruleset: RuleSet, file: str) -> str:

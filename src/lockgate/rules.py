@@ -29,6 +29,7 @@ _DENY = re.compile(r"^(?:default[ \t]+)?deny\b.*", re.MULTILINE)
 _SET_HEAD = re.compile(r"deny\s+contains\b")
 _PACKAGE = re.compile(r"^package[ \t]+([\w.]+)", re.MULTILINE)
 _ID = re.compile(r"([A-Z]{3,8})[0-9]{3}")
+_TEAM = "team/"
 _KEYS = ("title", "description", "related_resources", "custom")
 _CUSTOM_KEYS = ("id", "severity", "remediation", "scope")
 _SCOPES = ("object", "environment", "repository")
@@ -202,14 +203,15 @@ def _scan_all(policies: Path, modules: _Files) -> _Registry:
 
 
 def _check_unique(rule: Rule, rules: Mapping[str, Rule], prefixes: dict[str, str]) -> None:
-    """An id exists once, and its letters belong to one family's file."""
+    """An id exists once, and its letters belong to one family's file; a team's files share theirs."""
     if rule.id in rules:
         other = rules[rule.id]
         msg = f"{rule.file}:{rule.line}: id {rule.id!r} is already used at {other.file}:{other.line}"
         raise LockgateError(msg, "take the next free number of the family")
     prefix = rule.id[:-3]
-    home = prefixes.setdefault(prefix, rule.file)
-    if home != rule.file:
+    place = _TEAM if rule.file.startswith(_TEAM) else rule.file
+    home = prefixes.setdefault(prefix, place)
+    if home != place:
         msg = f"{rule.file}:{rule.line}: id {rule.id!r} does not match the family: {prefix} is {home}'s"
         raise LockgateError(msg, f"move the rule to {home}, or take letters of its own")
 

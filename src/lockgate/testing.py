@@ -19,6 +19,7 @@ from lockgate.context import applications
 from lockgate.errors import LockgateError
 from lockgate.model import Json, ObjectRef, Overlay, Rendering, Violation
 from lockgate.model import Path as FieldPath
+from lockgate.settings import FILE as SETTINGS_FILE
 from lockgate.settings import parse as parse_settings
 
 if TYPE_CHECKING:
@@ -120,24 +121,68 @@ class Sample:
         return tuple(sorted({(v.rule, repr(list(v.path))) for v in told}))
 
 
-def samples(folder: Path) -> list[Sample]:
+def team_samples(root: Path) -> list[Sample]:
+    """The samples of a repository's own rules: `tests/rules`, judged by the numbers of its `lockgate.yaml`.
+
+    Args:
+        root: The repository.
+
+    Raises:
+        LockgateError: As `samples`, or `lockgate.yaml` cannot be read.
+    """
+    text = (root / SETTINGS_FILE).read_text(encoding="utf-8")
+    folder = root / "tests" / "rules"
+    return samples(folder, yamltext.load(text, SETTINGS_FILE)) if folder.is_dir() else []
+
+
+def unfinished(root: Path) -> list[str]:
+    """What the rules in `policies/team` of a repository lack, each `file:line: rule lacks what`.
+
+    A rule is whole when a test lies beside it that names its id, and when it has a sample that passes
+    and one that fails.
+    """
+    policies = root / "policies"
+    team = [rule for rule in rules.load(policies).rules.values() if rule.file.startswith("team/")]
+    kinds = {(sample.rule, sample.path.name.partition("-")[0]) for sample in team_samples(root)}
+    lacking: list[str] = []
+    for rule in team:
+        place = f"policies/{rule.file}:{rule.line}: {rule.id} lacks"
+        test = policies / f"{rule.file.removesuffix('.rego')}_test.rego"
+        if not test.is_file() or rule.id not in test.read_text(encoding="utf-8"):
+            lacking.append(f"{place} a test in policies/{test.relative_to(policies).as_posix()}")
+        missing = [kind for kind in ("pass", "fail") if (rule.id, kind) not in kinds]
+        lacking += [f"{place} a sample tests/rules/{rule.id}/{kind}-*.yaml" for kind in missing]
+    known = {rule.id for rule in team}
+    lacking += [
+        f"tests/rules/{name}: no rule in policies/team has this id" for name in sorted({n for n, _ in kinds} - known)
+    ]
+    return lacking
+
+
+def samples(folder: Path, settings: Mapping[str, Json] | None = None) -> list[Sample]:
     """All samples below `folder`, which holds one folder per rule id.
+
+    Args:
+        folder: Its `settings.yaml`, and that of a rule's folder, replace keys of the settings.
+        settings: Content of `lockgate.yaml`; three bare environments by default.
 
     Raises:
         LockgateError: A file is no sample, or one that must fail expects nothing.
     """
     return [
-        _sample(path, folder) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "settings.yaml"
+        _sample(path, folder, settings or _DEFAULT_SETTINGS)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "settings.yaml"
     ]
 
 
-def _sample(path: Path, folder: Path) -> Sample:
+def _sample(path: Path, folder: Path, base: Mapping[str, Json]) -> Sample:
     kind = re.match(r"(pass|fail)-.+\.yaml$", path.name)
     if kind is None or path.parent.parent != folder:
         msg = f"{path}: not collected; samples are <ID>/pass-*.yaml and <ID>/fail-*.yaml"
         raise LockgateError(msg, "rename or remove the file")
     text = path.read_text(encoding="utf-8")
-    settings = _settings(path.parent, folder)
+    settings = _settings(path.parent, folder, base)
     if path.name.endswith(".input.yaml"):
         sample = _input_sample(path, text, settings)
     else:
@@ -159,9 +204,9 @@ def _input_sample(path: Path, text: str, settings: Mapping[str, Json]) -> Sample
     return Sample(path, path.parent.name, value["input"], tuple(sorted(expected)), settings, "")
 
 
-def _settings(own: Path, shared: Path) -> dict[str, Json]:
+def _settings(own: Path, shared: Path, base: Mapping[str, Json]) -> dict[str, Json]:
     """The rule's settings over the common ones, by top-level key."""
-    merged: dict[str, Json] = dict(_DEFAULT_SETTINGS)
+    merged: dict[str, Json] = dict(base)
     for file in (shared / "settings.yaml", own / "settings.yaml"):
         if file.is_file():
             merged.update(yamltext.load(file.read_text(encoding="utf-8"), str(file)) or {})
