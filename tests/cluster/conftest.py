@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,7 +133,6 @@ def rollouts(cluster: ControlPlane) -> Kube:
 @pytest.fixture(scope="session")
 def argo_cd(cluster: ControlPlane) -> argo.ArgoCD:
     """Argo CD in the cluster."""
-    assert shutil.which("redis-server"), "Argo CD needs redis-server on the PATH: apt-get install redis-server"
     return argo.start_cd(cluster, plugin=PLUGIN)
 
 

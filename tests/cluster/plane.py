@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import requests
+import trustme
 import yaml
 from cluster.kube import Kube
 from cluster.processes import Program, Programs, eventually, free_port
@@ -98,7 +99,7 @@ def _start_api_server(programs: Programs, store: str) -> tuple[Kube, Path]:
     tokens, key, certificates = folder / "tokens.csv", folder / "service-accounts.key", folder / "certificates"
     tokens.write_text(f"{token},admin,admin,system:masters\n", encoding="utf-8")
     tokens.chmod(0o600)
-    subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+    key.write_bytes(trustme.CA().private_key_pem.bytes())
     arguments = [
         f"--etcd-servers={store}",
         f"--bind-address={LOOPBACK}",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 import yaml
 from cluster import plane
 from cluster.kube import ref
@@ -17,6 +17,7 @@ from cluster.processes import free_port
 from cluster.workloads import rendered
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -188,8 +189,7 @@ def test_a_cluster_that_does_not_answer_in_time(cluster: ControlPlane, tmp_path:
 
 def test_a_certificate_that_is_not_trusted(cluster: ControlPlane, tmp_path: Path, doctor: Run) -> None:
     other = tmp_path / "ca.crt"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other", "-days", "1"]
-    subprocess.run([*command, "-keyout", tmp_path / "ca.key", "-out", other], check=True, capture_output=True)
+    trustme.CA().cert_pem.write_to_path(other)
     change = {"certificate-authority": str(other)}
     config = config_with(cluster, tmp_path / "c", lambda c: c["clusters"][0]["cluster"].update(change))
     refused_with(doctor(KUBECONFIG=config), "its certificate is not trusted", "certificate-authority")
