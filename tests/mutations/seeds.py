@@ -211,4 +211,12 @@ AROUND = (
     upper("CST001", "HorizontalPodAutoscaler", "/spec/maxReplicas", 9, overlaid=True),
 )
 
-SEEDS: tuple[Seed, ...] = (*PODS, *SECURITY, *AROUND)
+SCHEMAS = (
+    deployment("API001", "spec", "revisionHistoryLimits", value=3),
+    deployment("API001", "spec", "revisionHistoryLimit", value="three"),
+    deployment("API001", *POD, "schedulerNames", value="default"),
+    deployment("API001", *SERVER, "workingDirectory", value="/"),
+    job("API001", "spec", "backoffLimits", value=1),
+)
+
+SEEDS: tuple[Seed, ...] = (*SCHEMAS, *PODS, *SECURITY, *AROUND)
