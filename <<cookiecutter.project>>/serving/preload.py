@@ -135,7 +135,8 @@ class Cache:
         written to in the last `quiet` seconds, by the clock of the file system, is waited for.
         """
         removed = 0
-        for part in self.store.glob("blobs/*.incomplete"):
+        # HASH.RUN.incomplete is one run's own; an older client goes on with HASH.incomplete itself.
+        for part in self.store.glob("blobs/*.*.incomplete"):
             with contextlib.suppress(FileNotFoundError):
                 while (age := self._now() - part.stat().st_mtime) < quiet:
                     time.sleep(max(0.05, quiet - age))
