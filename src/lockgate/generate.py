@@ -153,11 +153,24 @@ def own_answers(context: Context) -> dict[str, str]:
     return {key: answers[key] for key, raw in asked.items() if answers[key] != default(raw)}
 
 
-def refuse(context: Context) -> str:
+def describe(context: Context, facts: Mapping[str, Any]) -> None:
+    """Has the repository say what its model is.
+
+    Args:
+        context: As `ask` returns it; changed.
+        facts: Keys and values of `lockgate.settings.Model`.
+    """
+    answers = context["cookiecutter"]
+    lines = yaml.safe_dump({answers["model_id"]: dict(facts)}, sort_keys=False).splitlines()
+    answers["__models"] = "\n".join(f"  {line}" for line in lines)
+
+
+def refuse(context: Context, facts: Mapping[str, Any] | None = None) -> str:
     """What could not be checked, '' when all was.
 
     Args:
         context: As `ask` returns it.
+        facts: What the model is, where the catalogue does not say it or says otherwise.
 
     Raises:
         LockgateError: Answers that cannot work, all of them at once, each with its rule or sum.
@@ -168,6 +181,7 @@ def refuse(context: Context) -> str:
     accelerators, models = checks["catalogues"](root)
     today = dt.datetime.now(tz=dt.UTC).date()
     answers = context["cookiecutter"]
+    models = {**models, answers["model_id"]: facts} if facts else models
     found: list[str] = checks["problems"](answers, accelerators, models, today)
     if found:
         msg = "\n".join(["these answers cannot work, nothing was written:", *map("- {}".format, found)])

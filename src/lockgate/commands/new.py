@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lockgate import generate
+from lockgate import generate, modelconfig
 from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from lockgate.model import Json
 
 
 @click.command(
     epilog="Examples:\n\n  lockgate new qwen-chat\n\n"
-    "  lockgate new qwen-chat --defaults --set accelerator=h100-80gb --set tensor_parallel=1"
+    "  lockgate new qwen-chat --defaults --set accelerator=h100-80gb --set tensor_parallel=1\n\n"
+    "  lockgate new chat --set model_id=acme/llm --set model_revision=COMMIT --model-config config.json"
 )
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -30,8 +35,26 @@ from lockgate.errors import LockgateError
     metavar="QUESTION=ANSWER",
     help="One answer; stronger than the file; repeatable.",
 )
+@click.option(
+    "--model-config",
+    "config",
+    type=click.Path(path_type=Path),
+    metavar="config.json",
+    help="The model's own file: what it is, for a model that the catalogue lacks.",
+)
+@click.option(
+    "--weights-bytes", type=click.IntRange(1), metavar="N", help="With --model-config: size of the weight files."
+)
 @click.option("--defaults", is_flag=True, help="Ask nothing: what is not answered takes its default.")
-def command(folder: Path | None, file: Path | None, settings: tuple[str, ...], *, defaults: bool) -> int:
+def command(  # one parameter for each option that a person can type
+    folder: Path | None,
+    file: Path | None,
+    settings: tuple[str, ...],
+    config: Path | None,
+    weights_bytes: int | None,
+    *,
+    defaults: bool,
+) -> int:
     """Write a GitOps repository for one vLLM service to DIR and gate it.
 
     Asks on a terminal; DIR is named like the project (default: the project, here). Exit code: the
@@ -43,10 +66,19 @@ def command(folder: Path | None, file: Path | None, settings: tuple[str, ...], *
     if folder is not None:
         given.setdefault("project", (folder.resolve().name, str(folder)))
     interactive = not defaults and sys.stdin.isatty()
-    context, unchecked = _answers(generate.accept(given), interactive=interactive)
+    if weights_bytes and not config:
+        msg = "--weights-bytes completes --model-config: give both"
+        raise click.UsageError(msg)
+    facts, notes = _facts(config, weights_bytes, interactive=interactive) if config else (None, [])
+    if config and "model_id" not in given and not interactive:
+        msg = f"{config} does not say the name of its model"
+        raise LockgateError(msg, "--set model_id=ORGANISATION/NAME --set model_revision=COMMIT")
+    context, unchecked = _answers(generate.accept(given), facts, interactive=interactive)
     target = _target(folder, context["cookiecutter"]["project"])
-    if unchecked:
-        click.echo(f"note: {unchecked}", err=True)
+    for note in [*notes, *([unchecked] if unchecked else [])]:
+        click.echo(f"note: {note}", err=True)
+    if facts:
+        generate.describe(context, facts)
     count = generate.write(context, target)
     click.echo(f"wrote {count} files to {target}", err=True)
     code = run_gate(target)
@@ -54,12 +86,23 @@ def command(folder: Path | None, file: Path | None, settings: tuple[str, ...], *
     return code
 
 
-def _answers(given: dict[str, str], *, interactive: bool) -> tuple[generate.Context, str]:
+def _facts(config: Path, weights_bytes: int | None, *, interactive: bool) -> tuple[dict[str, Json] | None, list[str]]:
+    """What the model is; a person is asked for the size of the weights when nothing else says it."""
+    facts, notes = modelconfig.read(config, weights_bytes)
+    if facts is None and interactive and any("--weights-bytes" in note for note in notes):
+        asked = click.prompt("Sum of the model's weight files in bytes", type=click.IntRange(1), err=True)
+        return modelconfig.read(config, asked)
+    return facts, notes
+
+
+def _answers(
+    given: dict[str, str], facts: dict[str, Json] | None, *, interactive: bool
+) -> tuple[generate.Context, str]:
     """Answers that can work, and what could not be checked of them; a person may try again."""
     while True:
         context = generate.ask(given, interactive=interactive)
         try:
-            return context, generate.refuse(context)
+            return context, generate.refuse(context, facts)
         except LockgateError as error:
             if not interactive:
                 raise
