@@ -19,7 +19,7 @@ import rego.v1
 #   `environment`. The environment label is the overlay's environment; workloads and Services stand in one namespace,
 #   lockgate.yaml's where it names one. A label that no object has is one finding. Names are DNS-1123 subdomains,
 #   labels for Services and Namespaces. Silent: objects of the whole cluster, names of RBAC objects, values with a
-#   placeholder such as `${NAME}`; without a lockgate.yaml `owner`, `environment`, other kinds' labels and every
+#   placeholder such as `${NAME}`; without a lockgate.yaml `owner`, `environment`, labels that some objects have and every
 #   namespace but default.
 # related_resources:
 #   - https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
@@ -37,6 +37,7 @@ deny contains result if {
 }
 
 deny contains result if {
+	not environment.partial
 	some carrier in carriers
 	absent := [key |
 		some key in carrier.keys

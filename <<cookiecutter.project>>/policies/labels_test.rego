@@ -205,8 +205,9 @@ test_lbl001_names_that_follow_no_rule if {
 # Without a lockgate.yaml nobody knows the team's own labels, nor who says the namespace.
 test_lbl001_without_settings if {
 	foreign(good) == set()
-	bare := without_labels("Service", ["owner", "environment", "app.kubernetes.io/name"])
-	{result.msg | some result in foreign(bare)} == {"the object wants the labels 'app.kubernetes.io/name', found none"}
+	foreign(without_labels("Service", ["owner", "environment", "app.kubernetes.io/name"])) == set()
+	nameless := without_labels("every", ["owner", "environment", "app.kubernetes.io/part-of"])
+	{result.msg | some result in foreign(nameless)} == {"the environment's objects want the labels 'app.kubernetes.io/part-of', found none on any of them"}
 	foreign(without_labels("ConfigMap", ["app.kubernetes.io/instance"])) == set()
 	foreign(homeless) == set()
 	foreign(placed("")) == set()
