@@ -6,6 +6,7 @@ import importlib.util
 import os
 import secrets
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,7 +137,7 @@ def _environment(cluster: ControlPlane, folder: Path) -> dict[str, str]:
         "ARGOCD_PLUGINSOCKFILEPATH": str(folder),
         "ARGOCD_RECONCILIATION_JITTER": "0",
         "TMPDIR": str(folder),
-        "PATH": os.environ["PATH"],
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # its plugin is lockgate
     }
 
 

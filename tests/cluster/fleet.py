@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
+from cluster.kube import ApiError
 from cluster.plane import LOOPBACK, answers
-from cluster.processes import Programs, eventually, free_port
+from cluster.processes import Programs, QuietServer, eventually, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +76,9 @@ class Fleet:
             try:
                 for kind, pod in self.kube.events("/api/v1/pods", version, 300, labelSelector=COMPONENT):
                     self.take(kind, pod)
-            except OSError:
-                return
+            except (OSError, ApiError):
+                if not self.kube.answers():
+                    return
 
     def take(self, kind: str, pod: Object) -> None:
         """One event."""
@@ -134,7 +136,7 @@ def serve(kube: Kube) -> Fleet:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    server = QuietServer((LOOPBACK, 0), Handler)
     fleet.port = server.server_port
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=fleet.follow, daemon=True).start()

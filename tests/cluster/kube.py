@@ -79,6 +79,14 @@ class Kube:
             raise ApiError(answer.status_code, message_of(answer))
         return answer
 
+    def answers(self) -> bool:
+        """Whether the server is still there."""
+        try:
+            self.request("GET", "/readyz", timeout=5)
+        except (ApiError, OSError):
+            return False
+        return True
+
     def kind(self, apiVersion: str, kind: str) -> Kind:  # noqa: N803  # as objects spell it
         """Where a kind lives; discovery is asked once, and again for a kind that came later."""
         api_version, key = apiVersion, f"{apiVersion}/{kind}"

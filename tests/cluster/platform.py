@@ -11,14 +11,15 @@ import json
 import ssl
 import threading
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
-from cluster.kube import condition, ref
+from cluster.kube import ApiError, condition, ref
 from cluster.plane import LOOPBACK
+from cluster.processes import QuietServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cluster.kube import Kube, Object
@@ -49,7 +50,7 @@ def serve_metrics(kube: Kube, prometheus: str, certificate: Path, key: Path) -> 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    server = QuietServer((LOOPBACK, 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -117,24 +118,37 @@ def values(prometheus: str, namespace: str, metric: str) -> Object:
     return {"kind": "MetricValueList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": items}
 
 
-STATES: dict[str, Any] = {
-    "external-secrets.io/v1/externalsecrets": {"conditions": [{"type": "Ready", "status": "True", "reason": "Synced"}]},
-}
-
-
 def play_operators(kube: Kube) -> None:
-    """Gives each ExternalSecret the state of one that was fetched, for as long as there is a cluster."""
-    for kind in STATES:
-        threading.Thread(target=_follow, args=(kube, kind), daemon=True).start()
+    """Gives each ExternalSecret and HTTPRoute the state of one that works, for as long as there is a cluster."""
+    for api_version, kind, state in (
+        ("external-secrets.io/v1", "ExternalSecret", _fetched),
+        ("gateway.networking.k8s.io/v1", "HTTPRoute", _accepted),
+    ):
+        threading.Thread(target=_follow, args=(kube, api_version, kind, state), daemon=True).start()
 
 
-def _follow(kube: Kube, kind: str) -> None:
-    version = "0"
+def _follow(kube: Kube, api_version: str, kind: str, state: Callable[[Object], Object]) -> None:
+    path, version = kube.kind(api_version, kind).path(), "0"
     while True:
         try:
-            for event, obj in kube.events(f"/apis/{kind}", version, 300):
+            for event, obj in kube.events(path, version, 300):
                 if event in {"ADDED", "MODIFIED"} and "status" not in obj:
-                    path = kube.path({**obj, "apiVersion": kind.rpartition("/")[0], "kind": "ExternalSecret"}, "status")
-                    kube.patch(path, {"status": STATES[kind]})
-        except OSError:
-            return
+                    typed = {**obj, "apiVersion": api_version, "kind": kind}
+                    kube.patch(kube.path(typed, "status"), {"status": state(obj)})
+        except (OSError, ApiError):
+            if not kube.answers():
+                return
+
+
+def _fetched(_: Object) -> Object:
+    return {"conditions": [{"type": "Ready", "status": "True", "reason": "SecretSynced"}]}
+
+
+def _accepted(route: Object) -> Object:
+    now = "2026-01-01T00:00:00Z"
+    condition = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": now}
+    name = "example.com/gateway"
+    parents = [
+        {"parentRef": ref, "controllerName": name, "conditions": [condition]} for ref in route["spec"]["parentRefs"]
+    ]
+    return {"parents": parents}

@@ -5,6 +5,7 @@ Whatever way the session ends, they end too: at its own end, at Ctrl-C, and, on 
 
 from __future__ import annotations
 
+import http.server
 import os
 import shutil
 import signal
@@ -126,3 +127,12 @@ class Programs:
 def tied() -> list[str]:
     """What goes before a command so that it does not outlive this process, where there is such a thing."""
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    """A server of a test; a client that has gone is no news."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing."""

@@ -9,6 +9,7 @@ the template promises. The tests of this module follow one another.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -228,6 +229,8 @@ def test_what_the_project_forbids_is_refused(site: Site, obj: Object, refusal: s
     with pytest.raises(ApiError, match="404"):
         site.kube.get(site.kube.path({**obj, "metadata": {"name": "forbidden", "namespace": f"{NAME}-dev"}}))
     site.git("revert", "--no-edit", "HEAD")
+    # As `argocd app terminate-op`: else it tries the same commit five times, later and later.
+    site.kube.patch(site.kube.path(application("dev")), {"status": {"operationState": {"phase": "Terminating"}}})
     site.refresh("dev", "canary")
     site.wait("dev", well, "to be well again")
 
@@ -240,3 +243,32 @@ def messages(app: Object) -> str:
     conditions: Sequence[Object] = status.get("conditions") or []
     said = [operation.get("message", ""), *(entry.get("message", "") for entry in (*results, *conditions))]
     return "\n".join(said)
+
+
+def test_the_plugin_hands_out_what_the_gate_accepts_and_nothing_else(site: Site) -> None:
+    gated = application("gated")
+    spec = {
+        "project": NAME,
+        "source": {
+            "repoURL": f"file://{site.root}",
+            "targetRevision": "main",
+            "path": "overlays/dev",
+            "plugin": {"name": "lockgate"},
+        },
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": f"{NAME}-dev"},
+    }
+    site.kube.apply({**gated, "spec": spec})
+    accepted = site.wait("gated", lambda app: app.get("status", {}).get("resources"), "to be compared")
+    kinds = {resource["kind"] for resource in accepted["status"]["resources"]}
+    assert {"Deployment", "Namespace", "PersistentVolumeClaim"} <= kinds
+    assert "ComparisonError" not in json.dumps(accepted["status"])
+
+    edit(site.root / "overlays" / "dev" / "replicas.yaml", "replicas: 1", "replicas: 99")
+    site.commit()
+    site.refresh("gated")
+    refused = site.wait("gated", lambda app: "ComparisonError" in json.dumps(app["status"]), "to be refused")
+    assert "overlays/dev/replicas.yaml:6:13: error CST001" in messages(refused)
+
+    site.git("revert", "--no-edit", "HEAD")
+    site.refresh("gated")
+    site.wait("gated", lambda app: "ComparisonError" not in json.dumps(app["status"]), "to be compared again")

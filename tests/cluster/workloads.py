@@ -85,13 +85,19 @@ def template(gpus: int, pool: str, labels: dict[str, str] | None = None) -> Obje
     entry = accelerator(pool)
     key = entry["gpu_resource"]
     resources_ = {"limits": {key: str(gpus), "memory": "1Gi"}, "requests": {"cpu": "1", "memory": "1Gi"}}
+    server = {
+        "name": "vllm",
+        "image": "vllm/vllm-openai:v0.32.0",
+        "args": ["--model=Qwen/Qwen3-0.6B", f"--tensor-parallel-size={gpus}"],
+        "resources": resources_,
+    }
     return {
         "metadata": {"labels": LABELS},
         "spec": {
             "terminationGracePeriodSeconds": 1,
             "nodeSelector": labels or {name: values[0] for name, values in entry["node_labels"].items()},
             "tolerations": [{"key": key, "operator": "Equal", "value": "present", "effect": "NoSchedule"}],
-            "containers": [{"name": "vllm", "image": "vllm/vllm-openai:v0.32.0", "resources": resources_}],
+            "containers": [server],
         },
     }
 
