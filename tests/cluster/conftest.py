@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from cluster import argo, fleet, nodes, plane, platform
-from cluster.kube import ApiError
+from cluster import argo, fleet, nodes, plane, platform, release
 from cluster.processes import Programs
+from cluster.workloads import make_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cluster.kube import Kube, Object
     from cluster.plane import ControlPlane
+
+    Releases: TypeAlias = dict[str, Future[tuple[release.Release, Object]]]
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -114,15 +117,6 @@ def namespace(kube: Kube) -> Iterator[Callable[[str], str]]:
         kube.delete(f"/api/v1/namespaces/{name}")
 
 
-def make_namespace(kube: Kube, name: str, labels: dict[str, str] | None = None) -> None:
-    """Applies a namespace."""
-    obj: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
-    try:
-        kube.apply(obj)
-    except ApiError as error:
-        pytest.fail(f"namespace {name}: {error}")
-
-
 @pytest.fixture(scope="session")
 def rollouts(cluster: ControlPlane) -> Kube:
     """The API of the cluster, with the controller of Argo Rollouts."""
@@ -148,3 +142,23 @@ def metrics(cluster: ControlPlane, prometheus: str) -> str:
     key = cluster.kube.ca.with_suffix(".key")
     platform.serve_metrics(cluster.kube, prometheus, cluster.kube.ca, key)
     return prometheus
+
+
+@pytest.fixture(scope="session")
+def releases(rollouts: Kube, pristine: Path, prometheus: str, programs: Programs) -> Iterator[Releases]:
+    """All releases at once: behaviour -> the future of (release, Rollout). Their timelines go to the logs."""
+    names = ("good", *release.ABORTED, *release.HELD)
+    with ThreadPoolExecutor(len(names)) as pool:
+        futures = {name: pool.submit(release.released, rollouts, pristine, prometheus, name) for name in names}
+        yield futures
+    for name, future in futures.items():
+        moments = future.result()[0].timeline
+        lines = [f"{at:6.1f} s  {phase:12} {weight:3} %  {text}" for at, phase, weight, text in moments]
+        (programs.folder / f"release-{name}.log").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begun(request: pytest.FixtureRequest) -> None:
+    """Starts the releases before all other tests, which pass while they wait for their analyses."""
+    if any(item.path.stem == "test_release" for item in request.session.items):
+        request.getfixturevalue("releases")

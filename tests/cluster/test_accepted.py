@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cluster.conftest import make_namespace
 from cluster.kube import ApiError
-from cluster.workloads import rendered
+from cluster.workloads import make_namespace, rendered
 from template.answers import SUPPORTED
 
 from lockgate import generate, render

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from cluster import platform
 from cluster.kube import ApiError, ref
+from cluster.test_autoscaling import behave
 from cluster.workloads import rendered, volume_for
 
 from lockgate import generate
@@ -182,12 +183,17 @@ def test_a_change_by_hand_is_undone(site: Site) -> None:
 
 
 def test_what_the_autoscaler_sets_stays(site: Site) -> None:
-    rollout = ref("argoproj.io/v1alpha1", "Rollout", NAME, f"{NAME}-canary")
+    space = f"{NAME}-canary"
+    rollout = ref("argoproj.io/v1alpha1", "Rollout", NAME, space)
+    scaler = ref("autoscaling/v2", "HorizontalPodAutoscaler", NAME, space)
+    behave(site.kube, space, "queue")
+    site.kube.wait_for(scaler, lambda obj: "'40'" in str(obj["status"]["currentMetrics"]), "to see the queue")
+    # What it will set itself when the queue has lasted a minute.
     site.kube.patch(site.kube.path(rollout, "scale"), {"spec": {"replicas": 2}})
+    site.kube.wait_for(rollout, lambda obj: obj["status"].get("availableReplicas") == 2, "two servers")
     before = site.kube.get(site.kube.path(application("canary")))["status"]["reconciledAt"]
     site.refresh("canary")
-    app = site.wait("canary", lambda app: app["status"]["reconciledAt"] > before and well(app), "to be compared again")
-    assert app["status"]["sync"]["status"] == "Synced"
+    site.wait("canary", lambda app: app["status"]["reconciledAt"] > before and well(app), "to be compared again")
     assert site.kube.get(site.kube.path(rollout))["spec"]["replicas"] == 2
 
 

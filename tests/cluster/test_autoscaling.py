@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cluster import workloads
 from cluster.kube import condition, ref
-from cluster.test_release import NAME, Release, objects_of
+from cluster.release import NAME, Release, objects_of
 from cluster.workloads import rendered
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from cluster import nodes, workloads
-from cluster.conftest import make_namespace
 from cluster.kube import ApiError, condition, ref
 from cluster.nodes import POOL
-from cluster.workloads import Case, rendered
+from cluster.workloads import Case, make_namespace, rendered
 
 from lockgate import testing
 

@@ -150,6 +150,11 @@ def _autoscaler(group: str, kind: str, most: int) -> Object:
     return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": NAME}, "spec": spec}
 
 
+def make_namespace(kube: Kube, name: str, labels: dict[str, str] | None = None) -> None:
+    """Makes a namespace, or finds it made."""
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
+
+
 def put(
     kube: Kube, namespace: str, case: Case, *, labels: dict[str, str] | None = None, deadline: int | None = None
 ) -> Object:
@@ -157,7 +162,7 @@ def put(
 
     `deadline` is how many seconds without progress the controller takes for a failure.
     """
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    make_namespace(kube, namespace)
     found = objects(case, POOL, labels)
     if deadline is not None:
         found[0]["spec"]["progressDeadlineSeconds"] = deadline

@@ -21,7 +21,8 @@ _IN_WORDS = (
     re.compile(r'unknown field "(?P<field>[^"]+)"'),
     re.compile(r"\.(?P<field>[\w.\[\]=\"-]+): field not declared in schema"),
 )
-_STEP = re.compile(r'\[(\d+)\]|\[[^\]]*\]|"([^"]+)"|([^.\[\]"]+)')
+_STEP = re.compile(r'\[(\d+)\]|\[([^\]]*)\]|"([^"]+)"|([^.\[\]"]+)')
+_KEY = re.compile(r'(\w+)="?([^",]*)"?')
 
 
 class Served:
@@ -125,7 +126,7 @@ def _try(
     if answer.no_right:
         yield Answer("dry-run", State.UNKNOWN, f"{ref}: {answer.message}", (environment,))
         return
-    for field in fields_of(answer) or ((),):
+    for field in fields_of(answer, obj) or ((),):
         line = subject.lines(environment, ref, field)
         yield Answer("dry-run", State.MISSING, f"{ref}: {answer.message}", (environment,), line)
 
@@ -136,23 +137,47 @@ def _made_anew(obj: dict[str, Json], answer: Refusal) -> bool:
     return "BeforeHookCreation" in policy and "field is immutable" in answer.message
 
 
-def fields_of(answer: Refusal) -> tuple[Path, ...]:
+def fields_of(answer: Refusal, obj: Json = None) -> tuple[Path, ...]:
     """The fields that a refusal blames, as paths."""
     named = answer.fields or tuple(
         match["field"] for pattern in _IN_WORDS for match in pattern.finditer(answer.message)
     )
-    return tuple(dict.fromkeys(steps(field) for field in named))
+    return tuple(dict.fromkeys(steps(field, obj) for field in named))
 
 
-def steps(field: str) -> Path:
-    """`spec.template.spec.containers[0].image` as keys and indexes; it ends where an item is named by its key."""
+def steps(field: str, obj: Json = None) -> Path:
+    """`spec.template.spec.containers[0].image` as keys and indexes.
+
+    An item that is named by its keys, `containers[name="vllm"]`, has the index that it has in `obj`; the
+    path ends before one that is not there.
+    """
     found: list[str | int] = []
     for match in _STEP.finditer(field):
-        index, quoted, plain = match.groups()
-        if index is None and quoted is None and plain is None:
+        index, keys, quoted, plain = match.groups()
+        step = _item(obj, keys) if keys else int(index) if index else quoted or plain
+        if step is None:
             break
-        found.append(int(index) if index is not None else quoted or plain)
+        found.append(step)
+        obj = _below(obj, step)
     return tuple(found)
+
+
+def _below(obj: Json, step: str | int) -> Json:
+    try:
+        return obj[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _item(items: Json, keys: str) -> int | None:
+    """The index of the item that has all the keys, each written `name="value"`."""
+    wanted = dict(_KEY.findall(keys))
+    if not wanted or not isinstance(items, list):
+        return None
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and all(str(item.get(key)) == value for key, value in wanted.items()):
+            return index
+    return None
 
 
 def ref_of(obj: dict[str, Json]) -> ObjectRef:
