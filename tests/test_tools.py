@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import build
 import pins
 import schemas
 
@@ -56,6 +58,47 @@ def test_a_missing_go_is_one_line_that_says_so(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == "build.py: go is not on PATH; install Go 1.26 or later, then run this again\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_cache_without_its_program_is_built_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (program,) = build.programs(["opa"])
+    (program.folder / "left").mkdir(parents=True)
+
+    def compiled(program: build.Program, folder: Path) -> None:
+        (folder / program.name).touch()
+
+    monkeypatch.setattr(build, "compile_program", compiled)
+    assert "built in" in build.build(program)
+    assert [path.name for path in program.folder.iterdir()] == ["opa"]
+    assert build.build(program) == f"opa {program.version}: cached"
+
+
+def test_the_control_plane_is_built_only_when_asked_for() -> None:
+    plain = {program.name for program in build.programs([])}
+    cluster = {program.name for program in build.programs([], ("", "cluster"))} - plain
+    assert {"kustomize", "opa"} <= plain
+    assert {"kube-apiserver", "etcd", "argocd", "rollouts-controller"} <= cluster
+
+
+def test_replaces_of_a_module_count_and_its_folders_are_published_modules(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    replaces = [
+        {"Old": {"Path": "k8s.io/api"}, "New": {"Path": "./staging/src/k8s.io/api"}},
+        {"Old": {"Path": "a.b/c", "Version": "v1.0.0"}, "New": {"Path": "d.e/c", "Version": "v1.1.0"}},
+    ]
+    answers = iter(['{"GoMod": "go.mod"}', json.dumps({"Replace": replaces})] * 2)
+    monkeypatch.setattr(build, "run_go", lambda *_: next(answers))
+    (server,) = build.programs(["kube-apiserver"])
+    assert build.replaced(server, tmp_path) == [
+        "replace k8s.io/api => k8s.io/api v0.36.3\n",
+        "replace a.b/c v1.0.0 => d.e/c v1.1.0\n",
+    ]
+    (etcd,) = build.programs(["etcd"])
+    assert build.replaced(etcd, tmp_path) == ["replace a.b/c v1.0.0 => d.e/c v1.1.0\n"]
 
 
 def test_a_path_of_unbuilt_programs_is_refused(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def build(program: Program) -> str:
         return f"{program.name} {program.version}: cached"
     say(f"{program.name} {program.version}: building")
     start = time.monotonic()
+    shutil.rmtree(program.folder, ignore_errors=True)  # a folder without its program is half thrown away
     with pins.filled(program.folder) as folder:
         compile_program(program, folder)
     return f"{program.name} {program.version}: built in {time.monotonic() - start:.0f} s"

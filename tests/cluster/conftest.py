@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-TEMPLATE_CRDS = ["argo-rollouts", "argo-cd", "gateway-api", "prometheus-operator", "external-secrets", "keda"]
+TEMPLATE_CRDS = [
+    "argo-rollouts",
+    "argo-cd",
+    "gateway-api",
+    "prometheus-operator",
+    "external-secrets",
+    "keda",
+    "sealed-secrets",
+]
 PLUGIN = ROOT / "<<cookiecutter.project>>" / "argocd" / "plugin"
 
 
@@ -81,6 +89,7 @@ KINDS = frozenset(
         "ReferenceGrant",
         "Rollout",
         "ScaledObject",
+        "SealedSecret",
         "SecretStore",
         "ServiceMonitor",
         "TriggerAuthentication",
