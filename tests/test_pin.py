@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Lockgate = Callable[..., subprocess.CompletedProcess[str]]
 
+pytestmark = pytest.mark.slow
+
 MODEL, REVISION = "Qwen/Qwen3-14B", "40c069824f4251a91eefaf281ebe4c544efd3e18"
 NEWER = "1234567890" * 4
 PLATFORMS = ("linux/amd64", "linux/arm64")

@@ -106,7 +106,7 @@ PRELOAD = (
         {"text": f"model: {MODEL}\nrevision: '{'1' * 40}'\n"},
     ),
     Row("no room on the claim", "no_room", 73, "GiB free; enlarge the claim or remove a model"),
-    Row("the cache is no folder", "a_file_for_a_folder", 73, "FileExistsError: ", UNTOUCHED),
+    Row("the cache is no folder", "a_file_for_a_folder", 73, "NotADirectoryError: ", UNTOUCHED),
     Row("gated model, no token", "token", 77, "GatedRepoError: 401 Client Error."),
     hub("403 for the listing", 77, "Make sure your token has the correct permissions.", route="listing", kind="403"),
     hub("403 for one file", 77, "Make sure your token has the correct permissions.", route="metadata", kind="403"),

@@ -20,6 +20,8 @@ from serving.hub import FILES, MODEL, REVISION, TOKEN, WANTED, WEIGHTS, Fault, H
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "preload.py"
 SNAPSHOT = Path("models--lockgate--tiny", "snapshots", REVISION)
 MARKER = Path(".preload", f"lockgate--tiny@{REVISION}.json")

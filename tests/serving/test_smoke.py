@@ -20,6 +20,8 @@ from serving.faults import SMOKE, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "smoke.py"
 
 
