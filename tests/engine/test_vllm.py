@@ -31,6 +31,8 @@ SERVING = resources.template_root() / resources.PROJECT / "serving"
 CATALOGUE = resources.template_root() / resources.PROJECT / "policies" / "data" / "vllm.json"
 PYTHON = vllm_env.FOLDER / "bin" / "python"
 HERE = Path(__file__).parent
+# A start takes a minute or two on two cores that have nothing else to do.
+PATIENCE = 1200
 STARTED = re.compile(r"init engine \(.*\) took ([0-9.]+) s")
 
 
@@ -104,6 +106,10 @@ class Server:
                 yield process
             finally:
                 process.terminate()
+                # While it starts, SIGTERM is lost on it.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=120)
+                process.kill()
 
     def environment(self) -> dict[str, str]:
         return {
@@ -125,12 +131,12 @@ class Server:
         url = f"--url=http://127.0.0.1:{self.port}"
         config = f"--config={self.folder / 'serve.yaml'}"
         return subprocess.run(
-            [sys.executable, str(SERVING / "smoke.py"), url, config, "--wait=540", "--ignore-eos", *words],
+            [sys.executable, str(SERVING / "smoke.py"), url, config, f"--wait={PATIENCE}", "--ignore-eos", *words],
             env={"PATH": os.environ["PATH"], "VLLM_API_KEY": "k-1"},
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=PATIENCE + 300,
         )
 
     def seconds(self) -> float:
