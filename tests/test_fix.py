@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from difflib import unified_diff
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from edits import FAULTS
 from edits.fixes import ABORT, CASES, Case
 
 from lockgate import fix, pipeline, rules
@@ -81,9 +84,38 @@ def test_a_fault_is_mended_where_it_is_written(case: Case, place: str, repositor
     assert (repository / name).read_text() == faulty  # only the command writes
 
 
+BY_EDIT = (
+    "links-of-a-service-named-vllm",
+    "links-on-beside-a-service-named-vllm",
+    "token-mounted",
+    "cache-may-be-written",
+    "cache-pruned",
+    "cache-deleted",
+)
+"""Faults of tests/edits that need more than one edit to be there."""
+
+
+@pytest.mark.parametrize("name", BY_EDIT)
+def test_one_line_mends_a_fault_of_the_gate_s_own_table(name: str, repository: Path) -> None:
+    edit = next(edit for edit in FAULTS if edit.id == name)
+    edit.apply(repository)
+    found = mended(repository)
+    assert [one.rule for one in found.done] == [edit.rule]
+    assert found.report.open == ()
+    [(old, new)] = found.files.values()
+    before, after = old.splitlines(), new.splitlines()
+    assert len(after) - len(before) in {0, 1}
+    changed = [line for line in unified_diff(before, after, n=0, lineterm="") if re.match(r"[+][^+]", line)]
+    assert len(changed) == 1
+
+
 def test_every_rule_with_an_answer_is_tried(pristine: Path) -> None:
     """What `results.set_to`, `removed` and `with_fix` stand in is a rule of the table."""
-    tried = {case.rule for case in (*CASES, ABORT)} | {"EXM001", "HPA001"}
+    tried = (
+        {case.rule for case in (*CASES, ABORT)}
+        | {"EXM001", "HPA001"}
+        | {edit.rule for edit in FAULTS if edit.id in BY_EDIT}
+    )
     folder = pristine / "policies"
     answered: set[str] = set()
     for rule in rules.load(folder).rules.values():

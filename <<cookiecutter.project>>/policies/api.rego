@@ -61,6 +61,7 @@ step(part) := sprintf(".%v", [part]) if is_string(part)
 #   - https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 # custom:
 #   id: API002
+#   scope: object
 #   severity: {dev: error, canary: error, prod: error}
 #   remediation: Write the `apiVersion` that the finding names, and move the fields that it has changed.
 deny contains result if {

@@ -5,7 +5,8 @@ import data.lockgate.vllm
 import rego.v1
 
 denied(doc) := results if {
-	results := vllm.deny with input as doc
+	found := vllm.deny with input as doc
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 with_service(name, spec) := samples.with_objects(samples.prod, [samples.object_of("v1", "Service", name, "chat-prod", {"spec": spec})])

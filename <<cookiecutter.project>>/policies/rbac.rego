@@ -39,7 +39,8 @@ deny contains result if {
 	key := account_key(workload)
 	key in refs.existing.ServiceAccount
 	not key in bound_accounts
-	result := results.finding("RBA001", workload.object, array.concat(workload.path, ["automountServiceAccountToken"]), "the pod wants automountServiceAccountToken false, since no binding gives its account any right; found true")
+	found := results.finding("RBA001", workload.object, array.concat(workload.path, ["automountServiceAccountToken"]), "the pod wants automountServiceAccountToken false, since no binding gives its account any right; found true")
+	result := results.set_to(found, false)
 }
 
 deny contains result if {
@@ -57,11 +58,12 @@ deny contains result if {
 		object.get(workload.pod, "automountServiceAccountToken", null) == null
 	]
 	count(pods) > 0
-	result := results.finding("RBA001", obj, ["automountServiceAccountToken"], sprintf("account '%v' wants automountServiceAccountToken false, since no binding gives it any right and it is mounted in %v; found %v", [
+	found := results.finding("RBA001", obj, ["automountServiceAccountToken"], sprintf("account '%v' wants automountServiceAccountToken false, since no binding gives it any right and it is mounted in %v; found %v", [
 		objects.name(obj),
 		concat(", ", pods),
 		text.found(mounts),
 	]))
+	result := results.set_to(found, false)
 }
 
 shared_accounts := {name | some name in catalogue.provided.service_accounts} | {""}

@@ -5,7 +5,8 @@ import data.lockgate.rbac
 import rego.v1
 
 denied(doc) := results if {
-	results := rbac.deny with input as doc
+	found := rbac.deny with input as doc
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 account_ref := samples.ref("v1", "ServiceAccount", "chat", "chat-prod")

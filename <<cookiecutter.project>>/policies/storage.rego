@@ -196,11 +196,12 @@ deny contains result if {
 	not mount.mount.readOnly == true
 	not mount.volume.persistentVolumeClaim.readOnly == true
 	not caches_on(server, mount)
-	result := results.finding("PVC003", server.object, array.concat(server.path, ["volumeMounts", mount.index, "readOnly"]), sprintf("container '%v' wants to mount the weights' claim '%v' with readOnly true, found %v", [
+	found := results.finding("PVC003", server.object, array.concat(server.path, ["volumeMounts", mount.index, "readOnly"]), sprintf("container '%v' wants to mount the weights' claim '%v' with readOnly true, found %v", [
 		server.name,
 		objects.string_at(mount.volume.persistentVolumeClaim, "claimName"),
 		text.found(object.get(mount.mount, "readOnly", null)),
 	]))
+	result := results.set_to(found, true)
 }
 
 deny contains result if {
@@ -286,11 +287,12 @@ deny contains result if {
 		not kept(options, option)
 	]
 	count(absent) > 0
-	result := results.finding("PVC004", claim, ["metadata", "annotations", options_annotation], sprintf("claim '%v' wants the sync options %v, found %v", [
+	found := results.finding("PVC004", claim, ["metadata", "annotations", options_annotation], sprintf("claim '%v' wants the sync options %v, found %v", [
 		objects.name(claim),
 		concat(" and ", absent),
 		text.found(object.get(claim, ["metadata", "annotations", options_annotation], null)),
 	]))
+	result := results.set_to(found, concat(",", array.concat(kept_options(options), absent)))
 }
 
 options_annotation := "argocd.argoproj.io/sync-options"
@@ -316,6 +318,12 @@ sync_options(claim) := [trim_space(option) | some option in split(said, ",")] if
 	said := claim.metadata.annotations[options_annotation]
 	is_string(said)
 } else := []
+
+# The options without those that a claim must not have.
+kept_options(options) := [option |
+	some option in options
+	not option in {"Prune=true", "Delete=true"}
+]
 
 # `confirm` waits for a person.
 kept(options, option) if {

@@ -5,8 +5,9 @@ import data.lockgate.storage
 import rego.v1
 
 denied(doc) := results if {
-	results := storage.deny with input as doc
+	found := storage.deny with input as doc
 		with data.storage as {"classes": {"shared-rwx": ["ReadWriteMany"], "local": ["ReadWriteOnce"]}}
+	results := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 claim_ref := samples.ref("v1", "PersistentVolumeClaim", "chat-models", "chat-prod")

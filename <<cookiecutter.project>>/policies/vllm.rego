@@ -382,7 +382,8 @@ deny contains result if {
 		array.concat(pod.broken, service.variables)[0],
 		text.found(object.get(pod.workload.pod, "enableServiceLinks", null)),
 	]))
-	found := results.with_also(finding, [results.place(service.object, ["metadata", "name"])])
+	answered := results.set_to(finding, false)
+	found := results.with_also(answered, [results.place(service.object, ["metadata", "name"])])
 	result := object.union(found, weight(pod.broken))
 }
 

@@ -8,7 +8,8 @@ import rego.v1
 found(doc) := found_in(doc, "0.32.0")
 
 found_in(doc, version) := result if {
-	result := vllm.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools with data.versions as {"vllm": version}
+	found := vllm.deny with input as doc with data.environments as testing.environments with data.pools as testing.pools with data.versions as {"vllm": version}
+	result := {json.unmarshal(json.marshal(json.remove(one, ["fix"]))) | some one in found} # tests/test_fix.py looks at the fixes
 }
 
 # The server with these words after `vllm serve`.
