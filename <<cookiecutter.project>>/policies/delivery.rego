@@ -413,7 +413,8 @@ fills := [{"job": workload.object, "claim": key} |
 # What starts servers that read a claim: {"object": the controller, "claim"}.
 starts := [{"object": controller, "claim": key} |
 	some engine in vllm.engines
-	not engine.object.kind in {"Job", "CronJob"}
+	kind := objects.string_at(engine.object, "kind")
+	not kind in {"Job", "CronJob"}
 	controller := scaling.controller_of(engine.workload)
 	some volume in engine.pod.volumes
 	key := refs.key_of(objects.namespace(engine.object), volume.persistentVolumeClaim.claimName)

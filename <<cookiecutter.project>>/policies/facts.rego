@@ -34,7 +34,8 @@ release := [{
 	"revision_place": {"object": objects.ref(revision.object), "path": revision.path},
 } |
 	some engine in vllm.servers
-	not engine.object.kind in {"Job", "CronJob"}
+	kind := objects.string_at(engine.object, "kind")
+	not kind in {"Job", "CronJob"}
 	revision := revision_of(engine)
 ]
 

@@ -329,7 +329,8 @@ deny contains result if {
 servers := [engine |
 	some engine in vllm.engines
 	not engine.init
-	not engine.object.kind in {"Job", "CronJob"}
+	kind := objects.string_at(engine.object, "kind")
+	not kind in {"Job", "CronJob"}
 ]
 
 # A value that KEY003 finds by its shape; a configuration file may hold a list of keys.

@@ -13,7 +13,8 @@ import rego.v1
 # the metrics.
 served := [entry |
 	some engine in vllm.servers
-	not engine.object.kind in {"Job", "CronJob"}
+	kind := objects.string_at(engine.object, "kind")
+	not kind in {"Job", "CronJob"}
 	entry := names_of(engine)
 	count(entry.names) > 0
 ]
@@ -22,7 +23,11 @@ served := [entry |
 known if {
 	not environment.partial
 	count(served) > 0
-	count(served) == count([engine | some engine in vllm.servers; not engine.object.kind in {"Job", "CronJob"}])
+	count(served) == count([engine |
+		some engine in vllm.servers
+		kind := objects.string_at(engine.object, "kind")
+		not kind in {"Job", "CronJob"}
+	])
 }
 
 names_of(engine) := {"engine": engine, "names": listed(flag.value), "place": {"object": objects.ref(flag.object), "path": flag.path}} if {
