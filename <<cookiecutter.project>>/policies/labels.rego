@@ -45,7 +45,12 @@ deny contains result if {
 		not key in absent_everywhere
 	]
 	count(absent) > 0
-	result := results.finding("LBL001", carrier.object, ["metadata", "labels"], sprintf("the object wants the labels %v, found none", [text.quoted(absent)]))
+	found := results.finding("LBL001", carrier.object, ["metadata", "labels"], sprintf("the object wants the labels %v, found none", [text.quoted(absent)]))
+	places := [place |
+		some key in absent
+		place := results.place(carrier.object, ["metadata", "labels", key])
+	]
+	result := results.with_also(found, places)
 }
 
 deny contains result if {

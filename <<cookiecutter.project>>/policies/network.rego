@@ -183,7 +183,8 @@ deny contains result if {
 	missing := [protocol | some protocol in ["UDP", "TCP"]; not allowed(mine, protocol)]
 	count(missing) > 0
 	place := dns_place(mine)
-	result := results.finding_at("NET003", place.ref, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %v", [concat(" and no ", missing)]))
+	found := results.finding_at("NET003", place.ref, place.path, sprintf("wants egress to port 53 with UDP and TCP for every pod, found no %v", [concat(" and no ", missing)]))
+	result := results.with_also(found, place.also)
 }
 
 allowed(mine, protocol) if {
@@ -192,16 +193,24 @@ allowed(mine, protocol) if {
 	netpol.allows_dns(rule, protocol)
 }
 
+# What a patch may have changed in a list of ports; the last one may be gone.
+fields_of_ports(ref, path, rule) := [place |
+	some index in numbers.range(0, count(rule.ports))
+	some field in ["port", "protocol"]
+	place := {"object": ref, "path": array.concat(path, [index, field])}
+]
+
 # The policy that allows one protocol and not the other, else the first that closes egress.
 dns_place(mine) := places[0] if {
-	half := [{"ref": policy.ref, "path": ["spec", "egress", index, "ports"]} |
+	half := [{"ref": policy.ref, "path": path, "also": fields_of_ports(policy.ref, path, rule)} |
 		some policy in mine
 		some index
 		rule := policy.egress[index]
 		some entry in rule.ports
 		entry.port == 53
+		path := ["spec", "egress", index, "ports"]
 	]
-	first := [{"ref": policy.ref, "path": ["spec", "egress"]} | some policy in mine]
+	first := [{"ref": policy.ref, "path": ["spec", "egress"], "also": []} | some policy in mine]
 	places := array.concat(half, first)
 }
 

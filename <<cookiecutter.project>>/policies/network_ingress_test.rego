@@ -32,8 +32,8 @@ test_net004_named_peers_are_silent if {
 }
 
 test_net004_no_from if {
-	denied(letting_in([{}])) == of_policy([], "ingress wants named peers, found a rule without 'from'")
-	denied(letting_in([{"from": [], "ports": [{"port": "http"}]}])) == of_policy([], "ingress wants named peers, found a rule without 'from'")
+	denied(letting_in([{}])) == of_policy(["from"], "ingress wants named peers, found a rule without 'from'")
+	denied(letting_in([{"from": [], "ports": [{"port": "http"}]}])) == of_policy(["from"], "ingress wants named peers, found a rule without 'from'")
 }
 
 test_net004_empty_peer if denied(from_peer({})) == of_policy(["from", 1], "ingress wants named peers, found an empty peer")
@@ -67,7 +67,7 @@ test_net004_the_whole_world if {
 # One fault, one finding: the default deny that lets everyone in is not NET001's too.
 test_net004_default_deny_for_everyone if {
 	doc := samples.edited(samples.prod, "NetworkPolicy", "chat-default-deny", [{"op": "add", "path": ["spec", "ingress"], "value": [{}]}])
-	denied(doc) == {samples.result("NET004", samples.policy_ref("chat-default-deny"), ["spec", "ingress", 0], "ingress wants named peers, found a rule without 'from'")}
+	denied(doc) == {samples.result("NET004", samples.policy_ref("chat-default-deny"), ["spec", "ingress", 0, "from"], "ingress wants named peers, found a rule without 'from'")}
 }
 
 test_net004_silent_without_pods_or_direction if {

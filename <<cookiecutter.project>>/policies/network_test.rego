@@ -86,14 +86,14 @@ test_net002_server if {
 # The default deny that lets everything out is NET002's alone.
 test_net002_default_deny_with_a_rule if {
 	denied(policy_edited("chat-default-deny", [{"op": "add", "path": ["spec", "egress"], "value": [{}]}])) == of_policy(
-		"NET002", "chat-default-deny", ["spec", "egress", 0],
+		"NET002", "chat-default-deny", ["spec", "egress", 0, "to"],
 		"wants no egress to the internet for Deployment 'chat', found a rule without 'to'",
 	)
 }
 
 test_net002_dns_without_to if {
 	denied(policy_edited("chat-dns", [{"op": "remove", "path": ["spec", "egress", "0", "to"]}])) == of_policy(
-		"NET002", "chat-dns", ["spec", "egress", 0],
+		"NET002", "chat-dns", ["spec", "egress", 0, "to"],
 		"wants no egress to the internet for Deployment 'chat', found a rule without 'to'",
 	)
 }
@@ -134,10 +134,14 @@ test_net003_no_dns_policy if {
 }
 
 test_net003_one_protocol if {
-	denied(policy_edited("chat-dns", [{"op": "remove", "path": ["spec", "egress", "0", "ports", "1"]}])) == of_policy(
+	[found] := [result | some result in denied(policy_edited("chat-dns", [{"op": "remove", "path": ["spec", "egress", "0", "ports", "1"]}]))]
+	{object.remove(found, ["also"])} == of_policy(
 		"NET003", "chat-dns", ["spec", "egress", 0, "ports"],
 		"wants egress to port 53 with UDP and TCP for every pod, found no TCP",
 	)
+
+	# A patch may have changed a field of what is left, or have taken the next one away.
+	{array.slice(place.path, 4, 6) | some place in found.also} == {[0, "port"], [0, "protocol"], [1, "port"], [1, "protocol"]}
 }
 
 # The protocol of a port is TCP when nothing is said.

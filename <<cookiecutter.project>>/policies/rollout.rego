@@ -272,7 +272,8 @@ deny contains result if {
 	service.field == "canaryService"
 	service.name != ""
 	service.name == service.other
-	result := results.finding("ROL003", service.object, canary_path(["canaryService"]), sprintf("canaryService wants another Service than stableService, found '%v' for both", [service.name]))
+	found := results.finding("ROL003", service.object, canary_path(["canaryService"]), sprintf("canaryService wants another Service than stableService, found '%v' for both", [service.name]))
+	result := results.with_also(found, [results.place(service.object, canary_path(["stableService"]))])
 }
 
 # A Service that selects no pod at all is REF002's.

@@ -66,7 +66,14 @@ test_rol003_service_is_not_needed if {
 
 test_rol003_one_service_for_both if {
 	doc := testing.plus(canary(object.union(gateway, {"canaryService": "chat-stable"})), [http_route("chat", [both])])
-	denied(doc) == of_rollout(["canaryService"], "canaryService wants another Service than stableService, found 'chat-stable' for both")
+	msg := "canaryService wants another Service than stableService, found 'chat-stable' for both"
+	denied(doc) == {{
+		"id": "ROL003",
+		"msg": msg,
+		"object": rollout_ref,
+		"path": canary_path(["canaryService"]),
+		"also": [{"object": rollout_ref, "path": canary_path(["stableService"])}],
+	}}
 }
 
 test_rol003_service_selects_other_pods if {

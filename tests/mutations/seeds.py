@@ -76,9 +76,8 @@ class Seed:
     def patch(self) -> str:
         """The text of the patch; the faulty line ends in `# fault`."""
         if isinstance(self.path, str):
-            value = "" if self.operation == "remove" else f"\n  value: {json.dumps(self.value)}  # fault"
-            mark = "  # fault" if self.operation == "remove" else ""
-            return f"- op: {self.operation}{mark}\n  path: {self.path}{value}\n"
+            written = "" if self.operation == "remove" else f"\n  value: {json.dumps(self.value)}"
+            return f"- op: {self.operation}\n  path: {self.path}{written}  # fault\n"
         head = [f"apiVersion: {API.get(self.kind, 'v1')}", f"kind: {self.kind}", f"metadata: {{name: {self.name}}}"]
         if self.path[0] == "metadata":
             head.pop()
@@ -119,10 +118,26 @@ def job(rule: str, *path: Step, value: Any = None, environments: tuple[str, ...]
 
 
 def upper(
-    rule: str, kind: str, pointer: str, value: Any = None, *, operation: str = "replace", overlaid: bool = False
+    rule: str, kind: str, pointer: str, value: Any = None, *, suffix: str = "", operation: str = "replace"
 ) -> Seed:
     """A field of an object that only canary and prod have."""
-    return Seed(rule, kind, pointer, value, UPPER, UPPER, operation=operation, overlaid=overlaid)
+    return Seed(rule, kind, pointer, value, UPPER, UPPER, suffix, operation)
+
+
+def patched(
+    rule: str, kind: str, pointer: str, value: Any = None, *, suffix: str = "", environments: tuple[str, ...] = ALL
+) -> Seed:
+    """A field by its pointer, of an object that every environment has; without a value it is removed."""
+    return Seed(
+        rule, kind, pointer, value, environments, suffix=suffix, operation="replace" if value is not None else "remove"
+    )
+
+
+def bound(rule: str, field: str, value: int) -> Seed:
+    """A bound of the autoscaler, which the overlays patch themselves."""
+    return Seed(
+        rule, "HorizontalPodAutoscaler", f"/spec/{field}", value, UPPER, UPPER, operation="replace", overlaid=True
+    )
 
 
 PODS = (
@@ -194,21 +209,43 @@ AROUND = (
     ),
     deployment("PVC003", *SERVER, "volumeMounts", {"mountPath": "/models"}, "readOnly", value=False),
     job("PVC002", *LOADER, "volumeMounts", {"mountPath": "/models"}, "readOnly", value=True),
-    Seed(
-        "CST002",
-        "ResourceQuota",
-        "/spec/hard/requests.nvidia.com~1gpu",
-        "100",
-        UPPER,
-        suffix="-gpu",
-        operation="replace",
+    upper("CST002", "ResourceQuota", "/spec/hard/requests.nvidia.com~1gpu", "100", suffix="-gpu"),
+    upper("CST002", "ResourceQuota", "/spec/hard/requests.nvidia.com~1gpu", "3", suffix="-gpu"),
+    bound("HPA002", "minReplicas", 0),
+    bound("HPA002", "minReplicas", 9),
+    bound("CST001", "maxReplicas", 9),
+)
+REACH = (
+    patched("NET001", "NetworkPolicy", "/spec/policyTypes", ["Ingress"], suffix="-default-deny"),
+    patched("NET003", "NetworkPolicy", "/spec/egress/0/ports/1", suffix="-dns"),
+    patched("NET004", "NetworkPolicy", "/spec/ingress/0/from", [], suffix="-server"),
+    Seed("NET005", "Service", ("spec", "type"), "LoadBalancer", UPPER),
+    patched("NET005", "HTTPRoute", "/spec/rules/0/matches/0/path/value", "/", environments=UPPER),
+    patched("KEY004", "ExternalSecret", "/spec/refreshInterval", "0", suffix="-api-key", environments=UPPER),
+    patched("KEY004", "ExternalSecret", "/spec/secretStoreRef/name", "other", suffix="-api-key", environments=UPPER),
+    # The Rollout brings its own backends.
+    Seed("REF003", "HTTPRoute", "/spec/rules/0/backendRefs/0/name", "other", ("dev",), ("dev",), operation="replace"),
+    patched("MON002", "PodMonitor", "/spec/podMetricsEndpoints/0/port", "metrics"),
+    Seed("LBL001", "Service", ("metadata", "labels", "app.kubernetes.io/name")),
+)
+RELEASES = (
+    upper("HPA003", "HorizontalPodAutoscaler", "/spec/metrics/0/pods/metric/name", "vllm_gpu_cache_usage_perc"),
+    upper("HPA004", "HorizontalPodAutoscaler", "/spec/behavior/scaleDown/stabilizationWindowSeconds", 300),
+    upper("REF003", "HorizontalPodAutoscaler", "/spec/scaleTargetRef/name", "other"),
+    upper("REF003", "HorizontalPodAutoscaler", "/spec/scaleTargetRef/kind", "StatefulSet"),
+    upper("PDB001", "PodDisruptionBudget", "/spec/unhealthyPodEvictionPolicy", "IfHealthyBudget"),
+    upper("PDB001", "PodDisruptionBudget", "/spec/maxUnavailable", 0),
+    upper("ROL002", "AnalysisTemplate", "/spec/metrics/0/failureLimit", suffix="-ttft", operation="remove"),
+    upper(
+        "MON001",
+        "AnalysisTemplate",
+        "/spec/metrics/0/provider/prometheus/query",
+        "sum(vllm:num_requests_wait)",
+        suffix="-queue",
     ),
-    Seed(
-        "CST002", "ResourceQuota", "/spec/hard/requests.nvidia.com~1gpu", "3", UPPER, suffix="-gpu", operation="replace"
-    ),
-    upper("HPA002", "HorizontalPodAutoscaler", "/spec/minReplicas", 0, overlaid=True),
-    upper("HPA002", "HorizontalPodAutoscaler", "/spec/minReplicas", 9, overlaid=True),
-    upper("CST001", "HorizontalPodAutoscaler", "/spec/maxReplicas", 9, overlaid=True),
+    upper("ROL003", "Rollout", "/spec/strategy/canary/canaryService", "other"),
+    upper("ROL003", "Rollout", "/spec/strategy/canary/stableService", "qwen-chat-canary"),
+    upper("ROL004", "Rollout", "/spec/progressDeadlineSeconds", 600),
 )
 
 SCHEMAS = (
@@ -219,4 +256,4 @@ SCHEMAS = (
     job("API001", "spec", "backoffLimits", value=1),
 )
 
-SEEDS: tuple[Seed, ...] = (*SCHEMAS, *PODS, *SECURITY, *AROUND)
+SEEDS: tuple[Seed, ...] = (*SCHEMAS, *PODS, *SECURITY, *AROUND, *REACH, *RELEASES)

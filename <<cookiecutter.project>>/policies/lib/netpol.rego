@@ -46,7 +46,7 @@ all_pods(selector) := (count(object.get(selector, "matchLabels", {})) + count(ob
 # The peer of a rule that is the internet: {"path" in the rule, "found"}. The first one of a rule.
 internet(rule) := peers[0] if {
 	peers := array.concat(
-		[{"path": [], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
+		[{"path": ["to"], "found": "a rule without 'to'"} | count(object.get(rule, "to", [])) == 0],
 		[{"path": ["to", index, "ipBlock", "cidr"], "found": sprintf("'%v'", [peer.ipBlock.cidr])} |
 			some index
 			peer := rule.to[index]
@@ -58,7 +58,7 @@ internet(rule) := peers[0] if {
 # The peer of an ingress rule that is everyone: {"path" in the rule, "found"}. The first one of a rule.
 everyone(policy, rule) := peers[0] if {
 	peers := array.concat(
-		[{"path": [], "found": "a rule without 'from'"} | count(object.get(rule, "from", [])) == 0],
+		[{"path": ["from"], "found": "a rule without 'from'"} | count(object.get(rule, "from", [])) == 0],
 		[peer |
 			some index
 			written := rule.from[index]

@@ -131,7 +131,9 @@ def _change_item(node: Node, items: list[Node], part: str, rest: list[str], step
     if step.value is None:
         removed = (items[index].text("name") or items[index].raw,)
         left = node.changed([*items[:index], *items[index + 1 :]])
-        return left.without(removed, step.by.replacing(items[index]))
+        by = step.by.replacing(items[index])
+        # By its identity, and as the place at the end that the list no longer has.
+        return left.without(removed, by).without(len(items) - 1, by)
     if step.kind == "add":
         return node.changed([*items[:index], step.value, *items[index:]])
     return node.changed([*items[:index], step.value.replacing(items[index]), *items[index + 1 :]])
