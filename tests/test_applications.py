@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -266,8 +267,10 @@ def test_the_folder_may_be_another_one_or_none(
 
 
 def test_a_folder_without_a_kustomization_is_read_as_argo_cd_does(repository: Path) -> None:
-    (repository / "argocd/kustomization.yaml").unlink()
-    (repository / "argocd/values.yaml").write_text("a: 1\n")
+    folder = repository / "argocd"
+    shutil.rmtree(folder / "plugin")
+    (folder / "kustomization.yaml").unlink()
+    (folder / "values.yaml").write_text("a: 1\n")
     found = pipeline.check(repository, pipeline.Options())
     assert found is not None
     assert found[1].shared == {"argocd": 2}
@@ -275,8 +278,8 @@ def test_a_folder_without_a_kustomization_is_read_as_argo_cd_does(repository: Pa
 
 
 def test_a_folder_without_objects_is_told(repository: Path, lockgate: Callable[..., CompletedProcess[str]]) -> None:
-    for file in (repository / "argocd").iterdir():
-        file.unlink()
+    shutil.rmtree(repository / "argocd")
+    (repository / "argocd").mkdir()
     found = pipeline.check(repository, pipeline.Options())
     assert found is not None
     assert [one.names for one in found[1].left_out] == [("argocd/",)]

@@ -124,11 +124,11 @@ def _gatekeeper(forms: list[Form], settings: Settings, ruleset: RuleSet, root: P
 def _samples(root: Path) -> dict[str, list[suites.Sample]]:
     """The samples of the shipped rules and of the team's own, by rule id."""
     found: dict[str, list[suites.Sample]] = {}
-    for folder in (resources.samples_root(), root / "tests" / "rules"):
-        for sample in testing.samples(folder) if folder.is_dir() else []:
-            if sample.text:  # an input sample is no list of objects
-                one = (sample.path.stem, sample.document, sample.settings)
-                found.setdefault(sample.rule, []).append(one)
+    shipped = resources.samples_root()
+    for sample in [*(testing.samples(shipped) if shipped.is_dir() else ()), *testing.team_samples(root)]:
+        if sample.text:  # an input sample is no list of objects
+            one = (sample.path.stem, sample.document, sample.settings)
+            found.setdefault(sample.rule, []).append(one)
     return found
 
 
