@@ -179,8 +179,10 @@ class _Scene:
         return self._locate(hit.environment, *place)
 
     def _overlaid(self, hit: _Hit, line: Location, place: _Place) -> bool:
-        """Whether a line lies in another file than the object that it changes."""
+        """Whether a line changes the blamed object from another file than the object's own."""
         ref, _ = place
+        if ref != hit.violation.object:
+            return False
         return ref.kind not in {"Settings", "Kustomization"} and line.file != self._line(hit, (ref, ())).file
 
     def _served(self, line: Location, place: _Place) -> set[str]:
