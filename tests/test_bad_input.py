@@ -107,7 +107,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         ("lockgate.yaml:", "unknown key 'budgets'"),
     ),
     "unknown rule exempted": (
-        lambda r: replace(r, "lockgate.yaml", "  - rule: IMG001\n    object: Job", "  - rule: IMG01\n    object: Job"),
+        lambda r: replace(
+            r, "lockgate.yaml", "IMG001\n    object: Job/qwen-chat-p", "IMG01\n    object: Job/qwen-chat-p"
+        ),
         ("unknown rule 'IMG01'", "IMG001"),
     ),
     "settings are a folder": (
