@@ -133,3 +133,18 @@ def test_every_error_that_the_page_shows_is_one_that_is_told() -> None:
     for text in shown:
         start = re.sub(r"team/\w+\.rego:[0-9]+", "", text.split(": {")[0]).strip("` ")
         assert any(start[:40] in problem for problem in said) or "lacks a sample" in start, text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [("workloads.all", "workload_list", "workload_list"), ('"team", "") == ""', '"team", "") == no_team', "no_team")],
+)
+def test_a_name_that_means_nothing_is_no_silent_rule(own: Path, lockgate: Run, old: str, new: str, name: str) -> None:
+    """opa refuses it, too; the embedded engine would take it for a rule that finds nothing."""
+    file = own / RULE
+    file.write_text(file.read_text().replace(old, new))
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if name in text)
+    done = lockgate("check", cwd=own)
+    assert done.returncode == 2
+    assert f"error: team/owner.rego:{line}: nothing here is called {name!r}" in done.stderr
+    assert lockgate("check", "--engine", "opa", cwd=own).returncode == 2

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.engines import PACKAGE, entry, python
 from lockgate.engines.source import distinct
+from lockgate.engines.unbound import unbound
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def python_code(ruleset: RuleSet) -> str:
     import signal
     import subprocess
 
+    for file, line, name in unbound(ruleset.modules):
+        msg = f"{file}:{line}: nothing here is called {name!r}"
+        raise LockgateError(msg, "define it, import its package, or correct the name; `opa check --strict` says more")
     order = {"modules": ruleset.modules, "entry": entry(ruleset)}
     done = subprocess.run(
         [sys.executable, "-m", "lockgate.engines.compiler"],
