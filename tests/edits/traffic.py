@@ -60,7 +60,7 @@ FAULTS: tuple[Edit, ...] = (
     Edit("route-without-the-canary", BACKENDS, "name: qwen-chat-canary", "name: qwen-chat", "ROL003", "value:", UPPER),
     Edit("deadline-at-the-budget", ROLLOUT, "progressDeadlineSeconds: 1200", "progressDeadlineSeconds: 600", "ROL004", "progressDeadlineSeconds: 600", UPPER),
     Edit("no-way-back", ROLLOUT, "  progressDeadlineAbort: true\n", "", "ROL004", "spec:", ("prod",)),
-    Edit("weight-without-a-router", overlay("prod"), LAST_PATCH, LAST_PATCH + NO_ROUTER, "ROL005", "minReplicas: 2", ("prod",), at=overlay("prod", "autoscaler-bounds.yaml"), severity="warning"),
+    Edit("weight-without-a-router", overlay("prod"), LAST_PATCH, LAST_PATCH + NO_ROUTER, "ROL005", "setWeight: 5", ("prod",), at=ROLLOUT, severity="warning"),
     Edit("pool-too-small", SETTINGS, POOL, "    gpus: 11\n    gpus_per_node: 8\n", "ROL006", "maxReplicas: 3", ("prod",), at=overlay("prod", "autoscaler-bounds.yaml")),
     Edit("nodes-too-small", SETTINGS, POOL, "    gpus: 15\n    gpus_per_node: 3\n", "ROL006", "maxReplicas: 3", ("prod",), at=overlay("prod", "autoscaler-bounds.yaml")),
 )
