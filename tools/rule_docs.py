@@ -95,8 +95,8 @@ def agreement(samples: Sequence[Sample]) -> dict[str, int]:
     alike: dict[str, int] = defaultdict(int)
     wrong: set[str] = set()
     for sample in samples:
-        said = [frozenset(found[sample.path]) for found in by_engine]
-        if len(set(said)) == 1 and sample.found(by_engine[0][sample.path]) == sample.expected:
+        said = {tuple(sorted(map(repr, found[sample.path]))) for found in by_engine}
+        if len(said) == 1 and sample.found(by_engine[0][sample.path]) == sample.expected:
             alike[sample.rule] += 1
         else:
             wrong.add(sample.rule)
