@@ -89,14 +89,19 @@ def decisions(samples: Sequence[Sample], engine: str) -> dict[Path, Any]:
     return found
 
 
+def _order(violation: Violation) -> tuple[str, ...]:
+    """Return what tells two violations of one document apart."""
+    return (violation.rule, str(violation.object), repr(violation.path), violation.message)
+
+
 def agreement(samples: Sequence[Sample]) -> dict[str, int]:
     """Return by rule how many samples all engines decide alike and as expected; 0 when one is not."""
     by_engine = [decisions(samples, engine) for engine in ENGINES]
     alike: dict[str, int] = defaultdict(int)
     wrong: set[str] = set()
     for sample in samples:
-        said = {tuple(sorted(map(repr, found[sample.path]))) for found in by_engine}
-        if len(said) == 1 and sample.found(by_engine[0][sample.path]) == sample.expected:
+        said = [sorted(found[sample.path], key=_order) for found in by_engine]
+        if all(one == said[0] for one in said) and sample.found(by_engine[0][sample.path]) == sample.expected:
             alike[sample.rule] += 1
         else:
             wrong.add(sample.rule)
