@@ -21,7 +21,7 @@ from lockgate.rules import LEVELS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lockgate.model import Rule
+    from lockgate.model import Rule, Violation
     from lockgate.testing import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
