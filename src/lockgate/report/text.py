@@ -49,7 +49,8 @@ def _lines(report: Report, root: Path) -> Iterator[_Line]:
     yield from _not_covered(report.not_covered)
     yield from _left_out(report.left_out)
     if report.without_schema:
-        yield [(f"no schema of {common.said(', '.join(report.without_schema))}", "dim")]
+        kinds = common.said(", ".join(report.without_schema))
+        yield [(f"API001 has no schema of these; `schemas:` in lockgate.yaml names a folder with them: {kinds}", "dim")]
     yield _summary(report)
 
 
