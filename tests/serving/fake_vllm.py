@@ -23,6 +23,9 @@ MODEL = "tiny"
 WORDS = 20
 
 
+WHOLE_LIFE = 10**9
+
+
 class FakeVllm(ThreadingHTTPServer):
     """One server; the attributes say how it behaves."""
 
@@ -34,6 +37,7 @@ class FakeVllm(ThreadingHTTPServer):
         self.models = [MODEL]
         self.health = 200
         self.first_token = 0.0
+        self.slow_streams = WHOLE_LIFE  # how many streams wait for their first token
         self.token = 0.005
         self.statuses: dict[str, int] = {}
         self.bodies: dict[str, bytes] = {}
@@ -111,7 +115,9 @@ class Answers(BaseHTTPRequestHandler):
 
     def events(self) -> None:
         self.event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
-        time.sleep(self.server.first_token)
+        self.server.slow_streams -= 1
+        if self.server.slow_streams >= 0:
+            time.sleep(self.server.first_token)
         for number in range(WORDS):
             if self.server.stream == "broken" and number == WORDS // 2:
                 self.close_connection = True

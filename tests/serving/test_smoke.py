@@ -105,8 +105,7 @@ def test_the_name_is_that_of_the_release(tmp_path: Path, text: str, name: str) -
 def test_the_median_of_several_streams_counts(tmp_path: Path) -> None:
     """The first one is slow, as after a start; the other two decide."""
     report = tmp_path / "smoke.json"
-    with running(first_token=0.8) as server:
-        threading.Timer(1.0, lambda: setattr(server, "first_token", 0.0)).start()
+    with running(first_token=0.8, slow_streams=1) as server:
         done = asked(server, "--samples=3", f"--json={report}")
     assert done.returncode == 0, done.stdout
 
