@@ -82,11 +82,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(tags=["ci"])
 def policies(session: nox.Session) -> None:
-    """Run the rules under stock opa and conftest: format, strict compilation, unit tests."""
+    """Run the rules under stock opa and conftest: format, strict compilation, unit tests and their coverage."""
     folders = {Path(folder).name.split("-")[0]: Path(folder) for folder in pinned(session).split(os.pathsep)}
     opa, conftest = str(folders["opa"] / "opa"), str(folders["conftest"] / "conftest")
     session.run(opa, "fmt", "--fail", "--list", str(POLICIES), external=True)
     session.run(opa, "check", "--strict", str(POLICIES), external=True)
+    # The threshold of coverage, in percent, turns its report on: too long to show.
+    session.run(opa, "test", "--threshold", "95", str(POLICIES), external=True, silent=True)
     for command in (
         [opa, "test", str(POLICIES)],
         [conftest, "verify", "-p", str(POLICIES), "-d", str(POLICIES / "data")],
