@@ -56,7 +56,9 @@ def test_the_wheel_carries_the_package_and_the_whole_template(wheel: Path) -> No
     carried = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     template = {f"lockgate/template/{name}" for name in tracked(*TEMPLATE)}
     package = {name.removeprefix("src/") for name in tracked("src")}
-    assert carried == template | package | {"lockgate/engines/shipped.py"}
+    # `lockgate export gatekeeper` makes its suites of them.
+    samples = {f"lockgate/template/samples/{name.removeprefix('tests/rules/')}" for name in tracked("tests/rules")}
+    assert carried == template | package | samples | {"lockgate/engines/shipped.py"}
 
 
 def test_the_wheel_tells_its_licence_and_its_python(wheel: Path) -> None:
@@ -79,7 +81,7 @@ def test_the_installed_wheel_writes_a_repository_and_gates_it(installed: Path, t
 def test_the_installed_wheel_need_not_compile_the_rules(installed: Path, pristine: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     run(installed / "lockgate", "check", pristine, cwd=tmp_path, PYTHONPATH="", LOCKGATE_CACHE=str(cache))
-    assert [file.suffix for file in cache.iterdir()] == [".rules"]
+    assert sorted(file.suffix for file in cache.iterdir()) == [".rules", ".valid"]
 
 
 def test_the_action_gates_and_annotates(installed: Path, pristine: Path, tmp_path: Path) -> None:
