@@ -13,7 +13,7 @@ import pytest
 from report_scene import BASELINE, CLEAN, FINDINGS, HOSTILE, REPORT, REPORTS, TOKEN, written
 
 from lockgate import report
-from lockgate.model import Location, Report
+from lockgate.model import Location, ObjectRef, Report
 from lockgate.report import common, sarif
 
 if TYPE_CHECKING:
@@ -104,6 +104,12 @@ def test_the_summary_counts(root: Path) -> None:
         "3 environments, 53 objects, 4 rules: 2 errors, 1 warning, 1 exempted, 1 not covered (pykustomize, embedded)"
     )
     assert written("text", CLEAN, root) == "1 environment, 1 object, 4 rules: no findings (pykustomize, embedded)\n"
+
+
+def test_an_object_of_several_environments_is_named_once(root: Path) -> None:
+    objects = tuple(ObjectRef("Deployment", "api", f"chat-{name}", "apps/v1") for name in ("canary", "dev", "prod"))
+    finding = replace(FINDINGS[3], objects=objects, environments=("dev", "canary", "prod"))
+    assert "in: dev, canary, prod: Deployment/api\n" in written("text", replace(REPORT, findings=(finding,)), root)
 
 
 def test_a_very_long_line_is_cut(root: Path) -> None:

@@ -174,7 +174,7 @@ def _json(value: Json) -> str:
 class _Dumper(yaml.SafeDumper):
     """Texts of several lines as blocks, nothing by reference."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # PyYAML calls it so
         return True
 
 

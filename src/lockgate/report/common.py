@@ -32,7 +32,12 @@ def said(text: str) -> str:
 
 def where(finding: Finding) -> str:
     """The environments that a finding holds in, and its objects."""
-    return said(f"{', '.join(finding.environments)}: {', '.join(map(str, finding.objects))}")
+    return said(f"{', '.join(finding.environments)}: {names(finding)}")
+
+
+def names(finding: Finding) -> str:
+    """The objects of a finding, each once: one object has a namespace in each environment."""
+    return ", ".join(dict.fromkeys(map(str, finding.objects)))
 
 
 def exempted(exemption: Exemption) -> str:

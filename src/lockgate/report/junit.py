@@ -45,8 +45,7 @@ def write(report: Report, stream: TextIO, _root: Path) -> None:  # every format 
 def _rule(suite: Element, rule: Rule, found: list[Finding], environment: str) -> None:
     """The cases of one rule: one that passes, or one for each finding."""
     for finding in found:
-        objects = ", ".join(map(str, finding.objects))
-        case = _case(suite, f"{rule.id} {objects}: {rule.title}", environment)
+        case = _case(suite, f"{rule.id} {common.names(finding)}: {rule.title}", environment)
         case.set("file", common.said(finding.location.file))
         case.set("line", str(max(finding.location.line, 1)))
         _outcome(case, finding, rule)
