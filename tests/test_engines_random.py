@@ -140,6 +140,29 @@ def test_engines_agree_on_what_is_no_object(decide: Decide, objects: Json) -> No
     assert list(results.violations(RULESET, ours, "prod")) == []
 
 
+def test_engines_agree_on_objects_that_stand_twice(decide: Decide) -> None:
+    """A rule with one value by kind and name would have two here, and end the run."""
+    ours, process, server = decide([twice(document) for document in DOCUMENTS[::4]])
+    assert ours == process == server
+
+
+def twice(document: Json) -> Json:
+    """A document that has each object again: from another group, without one list or number, and without a name."""
+    again = [copy.deepcopy(one) for one in document["objects"] for _ in range(3)]
+    for number, one in enumerate(again):
+        if number % 3 == 0:
+            one["apiVersion"] = "example.com/v1"
+        elif number % 3 == 1:
+            holder, key = next(
+                ((h, k) for h, k in _places(one.get("spec")) if isinstance(h[k], list | int)), (one, "status")
+            )
+            holder[key] = None
+        else:
+            one["metadata"] = {"generateName": "x-"}
+    objects = [*document["objects"], *again]
+    return {**document, "objects": objects, **context.from_objects(objects)}
+
+
 def test_engines_agree_on_conftest_documents(decide: Decide) -> None:
     ours, process, server = decide(
         [[{"path": "-", "contents": item} for item in document["objects"]] for document in DOCUMENTS]

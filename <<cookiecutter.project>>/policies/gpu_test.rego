@@ -177,6 +177,22 @@ test_gpu003_two_holders_without_an_engine if {
 	{[result.id, result.path] | some result in found(doc)} == {["GPU003", ["spec", "template", "spec", "containers", 1, "resources", "limits", "nvidia.com/gpu"]]}
 }
 
+# Two Jobs that `generateName` names later, and the same object twice: each is a pod of its own.
+test_gpu003_silent_on_one_holder_in_each_of_two_pods if {
+	holder := {"name": "a", "image": "docker.io/example/train:v1", "resources": {"limits": {"nvidia.com/gpu": 1}}}
+	jobs := [job |
+		some name in ["a", "b"]
+		job := {
+			"apiVersion": "batch/v1",
+			"kind": "Job",
+			"metadata": {"generateName": "train-"},
+			"spec": {"template": {"spec": {"containers": [object.union(holder, {"name": name})]}}},
+		}
+	]
+	found(testing.document("dev", jobs)) == set()
+	found(testing.document("prod", array.concat(testing.prod.objects, testing.prod.objects))) == set()
+}
+
 test_gpu003_kept_sidecar_holds_a_gpu if {
 	{[result.id, result.path[3]] | some result in found(initial({"restartPolicy": "Always", "resources": {"limits": {"nvidia.com/gpu": 1}}}))} == {["GPU003", "initContainers"]}
 }

@@ -284,13 +284,22 @@ alerts := [alert |
 
 key_of(ref, i, j) := sprintf("%v/%v/%v/%v", [ref.namespace, ref.name, i, j])
 
-# Metrics by the rule that reads them.
-reads := {key: query.metrics |
+# Metrics by the rule that reads them; of two that have one name and place, those of both.
+reads := {key: found |
+	some key in {read.key | some read in reading}
+	found := [metric |
+		some read in reading
+		read.key == key
+		some metric in read.metrics
+	]
+}
+
+reading := [{"key": key, "metrics": query.metrics} |
 	some query in metrics.queries
 	query.source == "alert"
 	query.object.kind == "PrometheusRule"
 	key := key_of(query.object, query.path[2], query.path[4])
-}
+]
 
 # Metrics that recorded names are made of.
 records := {name: found |

@@ -354,10 +354,19 @@ deny contains result if {
 
 # Ports of each Service by its key; a Service without any (ExternalName) has an empty list.
 service_ports := {key: ports |
+	some key in {service.key | some service in services}
+	ports := [port |
+		some service in services
+		service.key == key
+		some port in service.ports
+	]
+}
+
+services := [{"key": key, "ports": ports} |
 	some service in objects.of_kind("Service")
 	key := refs.key_of(objects.namespace(service), objects.name(service))
 	ports := [entry.port | some entry in object.get(service, ["spec", "ports"], []); is_number(entry.port)]
-}
+]
 
 # Services of the own namespace that a route or an Ingress sends requests to:
 # {"route", "path", "group", "name", "port": {"value", "path"}}.

@@ -13,17 +13,20 @@ import rego.v1
 all := array.concat(array.concat(templates, pods), analysis)
 
 templates := [entry |
-	some spot in array.concat(plain, nested)
+	some at
+	spot := spots[at]
 	pod := object.get(spot.object, spot.path, null)
 	is_array(pod.containers)
 	entry := {
-		"id": template_id(spot.object, spot.path),
+		"id": template_id(spot.object, spot.path, at),
 		"object": spot.object,
 		"pod": pod,
 		"metadata": template_metadata(spot.object, spot.path),
 		"path": spot.path,
 	}
 ]
+
+spots := array.concat(plain, nested)
 
 # Where pod specs lie. One plain look per object and shape: most objects have none of them.
 plain := [{"object": obj, "path": ["spec", "template", "spec"]} |
@@ -62,23 +65,28 @@ predictors := [{"object": obj, "path": ["spec", "predictor"]} |
 
 # The Jobs of an AnalysisTemplate. Written out: object.get does not reach through a list.
 analysis := [entry |
-	some obj in objects.all
+	some at
+	obj := objects.all[at]
 	some index
 	template := obj.spec.metrics[index].provider.job.spec.template
 	is_array(template.spec.containers)
 	path := ["spec", "metrics", index, "provider", "job", "spec", "template", "spec"]
-	entry := {"id": template_id(obj, path), "object": obj, "pod": template.spec, "metadata": metadata_of(template), "path": path}
+	entry := {"id": template_id(obj, path, at), "object": obj, "pod": template.spec, "metadata": metadata_of(template), "path": path}
 ]
 
 metadata_of(template) := template.metadata if {
 	is_object(template.metadata)
 } else := {}
 
-pods := [{"id": template_id(obj, ["spec"]), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]} |
-	some obj in objects.of_kind("Pod")
+pods := [entry |
+	some at
+	obj := bare[at]
 	is_array(obj.spec.containers)
 	is_object(obj.metadata)
+	entry := {"id": template_id(obj, ["spec"], at), "object": obj, "pod": obj.spec, "metadata": obj.metadata, "path": ["spec"]}
 ]
+
+bare := objects.of_kind("Pod")
 
 # The template's metadata, {} when it has none.
 template_metadata(obj, path) := metadata if {
@@ -116,7 +124,15 @@ containers := [entry |
 	}
 ]
 
-template_id(obj, path) := concat("/", [objects.string_at(obj, "kind"), objects.namespace(obj), objects.name(obj), concat(".", [sprintf("%v", [step]) | some step in path])])
+# With its number among those of its path: objects that `generateName` names have none yet, and a document
+# may hold one twice.
+template_id(obj, path, at) := concat("/", [
+	objects.string_at(obj, "kind"),
+	objects.namespace(obj),
+	objects.name(obj),
+	concat(".", [sprintf("%v", [step]) | some step in path]),
+	sprintf("%v", [at]),
+])
 
 # Resource keys of the container's limits that name GPUs, sorted.
 limit_keys(container) := sort([key |

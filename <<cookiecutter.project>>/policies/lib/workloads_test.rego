@@ -22,12 +22,12 @@ test_shapes if {
 		"LeaderWorkerSet": {"spec": {"leaderWorkerTemplate": {"workerTemplate": template}}, "path": ["spec", "leaderWorkerTemplate", "workerTemplate", "spec"]},
 	}
 	obj := obj_of(kind, entry.spec)
-	of([obj]) == [{"id": sprintf("%s/n/a/%s", [kind, concat(".", entry.path)]), "object": obj, "pod": pod, "metadata": template.metadata, "path": entry.path}]
+	of([obj]) == [{"id": sprintf("%s/n/a/%s/0", [kind, concat(".", entry.path)]), "object": obj, "pod": pod, "metadata": template.metadata, "path": entry.path}]
 }
 
 test_pod_and_predictor if {
 	bare := object.union(obj_of("Pod", pod), {"apiVersion": "v1"})
-	of([bare]) == [{"id": "Pod/n/a/spec", "object": bare, "pod": pod, "metadata": bare.metadata, "path": ["spec"]}]
+	of([bare]) == [{"id": "Pod/n/a/spec/0", "object": bare, "pod": pod, "metadata": bare.metadata, "path": ["spec"]}]
 	service := obj_of("InferenceService", {"predictor": pod})
 	of([service])[0].metadata == {}
 	of([service])[0].path == ["spec", "predictor"]
@@ -37,7 +37,7 @@ test_analysis_job if {
 	job := {"name": "b", "provider": {"job": {"spec": {"template": template}}}}
 	obj := obj_of("AnalysisTemplate", {"metrics": [{"name": "a", "provider": {"prometheus": {"query": "up"}}}, job]})
 	path := ["spec", "metrics", 1, "provider", "job", "spec", "template", "spec"]
-	of([obj]) == [{"id": "AnalysisTemplate/n/a/spec.metrics.1.provider.job.spec.template.spec", "object": obj, "pod": pod, "metadata": template.metadata, "path": path}]
+	of([obj]) == [{"id": "AnalysisTemplate/n/a/spec.metrics.1.provider.job.spec.template.spec/0", "object": obj, "pod": pod, "metadata": template.metadata, "path": path}]
 }
 
 test_objects_without_pods if {
@@ -84,9 +84,16 @@ test_gpu_workloads if {
 	claiming := obj_of("Deployment", {"template": {"spec": {"containers": [{"name": "a", "resources": {"claims": [{"name": "g"}]}}]}}})
 	names := workloads.gpu_workloads with input as {"objects": [claiming, obj_of("Job", {"template": template})]}
 	[w.object.kind | some w in names] == ["Deployment"]
-	workloads.id(names[0]) == "Deployment/n/a/spec.template.spec"
+	workloads.id(names[0]) == "Deployment/n/a/spec.template.spec/0"
 }
 
 test_pod_containers if {
 	workloads.pod_containers({"containers": [1], "initContainers": [2]}) == [1, 2]
+}
+
+test_two_of_one_name if {
+	job := object.remove(obj_of("Job", {"template": template}), ["metadata"])
+	bare := object.union(obj_of("Pod", pod), {"apiVersion": "v1"})
+	count({w.id | some w in of([job, job])}) == 2
+	count({w.id | some w in of([bare, bare])}) == 2
 }
