@@ -9,7 +9,7 @@ import pytest
 import requests
 import small_policies
 
-from lockgate import engines, rules
+from lockgate import engines, resources, rules
 from lockgate.engines import compiler, source
 from lockgate.errors import LockgateError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lockgate.rules import RuleSet
 
+POLICIES = resources.template_root() / resources.PROJECT / "policies"
 SETTINGS: dict[str, Any] = {"version": 1, "environments": {"prod": {"level": "prod"}}}
 
 
@@ -93,6 +94,38 @@ def test_the_server_is_left_as_it_was(ruleset: RuleSet, server: str) -> None:
         run(server, broken)
     assert held_by(server) == before
     requests.delete(f"{server}/v1/policies/theirs", timeout=9).raise_for_status()
+
+
+SHADOW = """package lockgate.facts
+
+import rego.v1
+
+limit := 4
+
+doubled(limit) := limit * 2
+
+replicas := doubled(limit) + sum([limit | some limit in [1, 3]])
+"""
+
+
+def sent_to(server: str, ruleset: RuleSet) -> list[str]:
+    """Names of the modules that a session sends."""
+    with engines.session(server, ruleset, SETTINGS):
+        held, _ = held_by(server)
+        return sorted(module["id"].partition("/")[2] for module in held["result"])
+
+
+def test_the_server_gets_one_module(ruleset: RuleSet, server: str) -> None:
+    assert sent_to(server, ruleset) == ["rules.rego"]
+    assert source.joined(rules.load(POLICIES).modules, "p") is not None
+
+
+def test_the_server_gets_each_module_where_a_variable_is_called_as_a_rule(tmp_path: Path, server: str) -> None:
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": SHADOW}))
+    assert "facts.rego" in sent_to(server, ruleset)
+    found = run(server, ruleset)
+    assert found[0].facts["replicas"] == 12
+    assert found == run("opa", ruleset)
 
 
 @pytest.fixture
@@ -276,6 +309,45 @@ def test_names_that_two_packages_share_are_told_apart() -> None:
         ("b", "package b\n\nimport data.a\n\nf__1(x, y) := a.f__0(x)\n\nh := data.a.f__0(f__1(1, 2))\n\nobject.f(1)\n"),
         ("c", "package c\n\nimport data.b as other\n\nk := other.f__1(1, 2)\n"),
     ]
+
+
+def test_modules_are_joined_by_the_full_names_of_their_rules() -> None:
+    modules = [
+        (
+            "a",
+            "# of a\npackage x.a\n\nimport rego.v1\n\ndefault f(_) := false\n\nf(y) if y.g == g # g\n\ng := data.q\n",
+        ),
+        (
+            "b",
+            'package x.b\n\nimport data.x.a as first\nimport input.h\n\ng contains k if first.f({"g": `g`, k: g[h]})\n',
+        ),
+    ]
+    joined = source.joined(modules, "p")
+    assert joined is not None
+    assert [line for line in joined.splitlines() if line.strip()] == [
+        "package p",
+        "import rego.v1",
+        "default x.a.f(_) := false",
+        "x.a.f(y) if y.g == data.p.x.a.g ",
+        "x.a.g := data.p.q",
+        'x.b.g contains k if data.p.x.a.f({"g": `g`, k: data.p.x.b.g[input.h]})',
+    ]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "f(g) := 1",
+        "f(y,\n\tg) := 1",
+        "f(y) if some g in y",
+        "f(y) if {\n\tsome [\n\t\tg,\n\t\t_,\n\t] in y\n}",
+        "f(y) if every g in y { g > 1 }",
+        "f(y) if {\n\tsome g\n\ty[g]\n}",
+        "f(y) if { x = y; x > 1 }",
+    ],
+)
+def test_modules_are_not_joined_where_a_name_has_two_meanings(rule: str) -> None:
+    assert source.joined([("a", f"package x.a\n\ng := 1\n\n{rule}\n")], "p") is None
 
 
 def test_a_private_module_touches_no_other_data() -> None:

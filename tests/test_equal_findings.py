@@ -31,7 +31,7 @@ def broken(pristine: Path, root: Path, edits: Iterable[Edit]) -> Path:
 def agreed(root: Path, lockgate: Run, server: str = "") -> set[str]:
     """The rules that are broken, once every engine and every renderer has given the same bytes.
 
-    A server is asked with one renderer: it compiles all rules anew at each module that comes and goes.
+    A server is asked with one renderer: it takes longest to answer.
     """
     runs = [(engine, renderer) for engine in ("embedded", "opa") for renderer in RENDERERS]
     outputs = {}

@@ -115,9 +115,9 @@ deny contains result if {
 
 deny contains result if {
 	some config in objects.of_kind("ConfigMap")
-	some key, text in config.data
-	credential := credentials.found(text)
-	result := results.finding("KEY003", config, array.concat(["data", key], inner(text)), sprintf("key '%v' of a ConfigMap wants no credential, found %v", [
+	some key, value in config.data
+	credential := credentials.found(value)
+	result := results.finding("KEY003", config, array.concat(["data", key], inner(value)), sprintf("key '%v' of a ConfigMap wants no credential, found %v", [
 		key,
 		credentials.describe(credential),
 	]))
@@ -125,16 +125,16 @@ deny contains result if {
 
 deny contains result if {
 	some obj in objects.all
-	some name, text in obj.metadata.annotations
-	credential := credentials.found(text)
+	some name, value in obj.metadata.annotations
+	credential := credentials.found(value)
 	result := annotation_finding(obj, ["metadata", "annotations", name], name, credential)
 }
 
 deny contains result if {
 	some workload in workloads.all
 	workload.path != ["spec"]
-	some name, text in workload.metadata.annotations
-	credential := credentials.found(text)
+	some name, value in workload.metadata.annotations
+	credential := credentials.found(value)
 	path := array.concat(array.slice(workload.path, 0, count(workload.path) - 1), ["metadata", "annotations", name])
 	result := annotation_finding(workload.object, path, name, credential)
 }

@@ -211,8 +211,8 @@ short(word) if {
 
 # Is the variable the deployment's own: does a word or another variable use it?
 used_here(engine, name) if {
-	values := [variable.value | some variable in engine.container.env]
-	words := [object.get(engine.container, "command", []), object.get(engine.container, "args", []), values]
+	given := [variable.value | some variable in engine.container.env]
+	words := [object.get(engine.container, "command", []), object.get(engine.container, "args", []), given]
 	contains(sprintf("%v", [words]), name)
 }
 

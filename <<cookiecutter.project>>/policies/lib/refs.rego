@@ -29,11 +29,11 @@ keys := {
 	"Secret": keys_by_id(existing.Secret, secret_makers),
 }
 
-keys_by_id(ids, makers) := {wanted: found |
-	some wanted in ids
+keys_by_id(ids, holders) := {id: found |
+	some id in ids
 	found := {key |
-		some maker in makers
-		maker.id == wanted
+		some maker in holders
+		maker.id == id
 		some key in maker.keys
 	}
 }

@@ -122,8 +122,8 @@ basic_states(weights, n, most) := array.concat(begun, [{"canary": n, "stable": 0
 shared(n, weight, most) := {"canary": found[0].canary, "stable": found[0].total - found[0].canary} if {
 	options := [option |
 		some total in numbers.range(n, n + min([1, most]))
-		some canary in [ceil((n * weight) / 100), floor((n * weight) / 100)]
-		option := {"canary": canary, "total": total, "off": off(n, weight, canary, total)}
+		some new in [ceil((n * weight) / 100), floor((n * weight) / 100)]
+		option := {"canary": new, "total": total, "off": off(n, weight, new, total)}
 		eligible(n, weight, most, option)
 	]
 	least := min([option.off | some option in options])
@@ -131,7 +131,7 @@ shared(n, weight, most) := {"canary": found[0].canary, "stable": found[0].total 
 }
 
 # The distance of a share from the weight, times what makes it whole for both totals.
-off(n, weight, canary, total) := abs((100 * canary) - (weight * total)) * ((n + (n + 1)) - total)
+off(n, weight, new, total) := abs((100 * new) - (weight * total)) * ((n + (n + 1)) - total)
 
 # A count is rounded up to any total, but not to all pods; rounded down unless that is as far as up.
 # Between 0 and 100 each side keeps a pod, where there are two.

@@ -154,9 +154,9 @@ spans_pods(engine) if value(engine, "distributed-executor-backend") == "ray"
 spans_pods(engine) if engine.workload.path[1] == "leaderWorkerTemplate"
 
 # Does this text start a vLLM engine?
-starts_engine(text) if regex.match(`(^|[\s/;&|"'])vllm["']?\s+["']?serve($|[\s"'])`, text)
+starts_engine(script) if regex.match(`(^|[\s/;&|"'])vllm["']?\s+["']?serve($|[\s"'])`, script)
 
-starts_engine(text) if regex.match(`vllm\.entrypoints\.|from vllm import|import vllm($|[\s;])`, text)
+starts_engine(script) if regex.match(`vllm\.entrypoints\.|from vllm import|import vllm($|[\s;])`, script)
 
 # The words of a list such as `command` as one text.
 joined(list) := concat(" ", [word | some word in list; is_string(word)])
@@ -218,11 +218,11 @@ script_words(items) := [item |
 		not startswith(word.text, "-")
 	]
 	script := scripts[0]
-	joined := regex.replace(script.text, `\\\r?\n`, " ")
-	spaced := regex.replace(joined, `(&&|\|\|?|;|\n)`, " ; ")
-	some text in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
-	text != ""
-	item := {"text": text, "path": script.path}
+	whole := regex.replace(script.text, `\\\r?\n`, " ")
+	spaced := regex.replace(whole, `(&&|\|\|?|;|\n)`, " ; ")
+	some part in regex.split(`\s+`, regex.replace(spaced, `["']`, ""))
+	part != ""
+	item := {"text": part, "path": script.path}
 ]
 
 # $(NAME), ${NAME} and $NAME by the container's own variables; what stays is unknown.

@@ -23,7 +23,7 @@ from lockgate.engines import (
     outcomes,
 )
 from lockgate.engines.opa import MINIMUM, error_from
-from lockgate.engines.source import ordered, private
+from lockgate.engines.source import joined, ordered, private
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -79,11 +79,24 @@ def _connect(server: str) -> Any:
 
 
 def _push(client: Any, server: str, prefix: str, ruleset: RuleSet, pushed: list[str]) -> None:
-    """Sends the modules, the used ones before their users: OPA compiles at each."""
-    for name, text in ordered((*ruleset.modules, ("entry.rego", entry(ruleset)), ("batch.rego", batch_entry()))):
-        endpoint = f"{prefix}/{name}"
-        pushed.append(endpoint)
-        _call(server, client.update_policy_from_string, private(text, prefix), endpoint, rego_compat=False)
+    """Sends the modules as one, since OPA compiles all it has at each.
+
+    Where that cannot be, or has an error, each goes alone, the used ones before their users: the
+    error then names its own file and line.
+    """
+    modules = (*ruleset.modules, ("entry.rego", entry(ruleset)), ("batch.rego", batch_entry()))
+    text = joined(modules, prefix)
+    if text is not None:
+        with suppress(LockgateError):
+            _send(client, server, f"{prefix}/rules.rego", text, pushed)
+            return
+    for name, text in ordered(modules):
+        _send(client, server, f"{prefix}/{name}", private(text, prefix), pushed)
+
+
+def _send(client: Any, server: str, endpoint: str, text: str, pushed: list[str]) -> None:
+    pushed.append(endpoint)
+    _call(server, client.update_policy_from_string, text, endpoint, rego_compat=False)
 
 
 def _query(client: Any, server: str, prefix: str, documents: Sequence[Mapping[str, Json]]) -> list[Json]:
