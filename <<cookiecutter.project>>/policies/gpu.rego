@@ -3,8 +3,8 @@ package lockgate.gpu
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.environment
-import data.lockgate.lib.quantity
 import data.lockgate.lib.results
+import data.lockgate.lib.shared_memory
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
@@ -324,9 +324,11 @@ hides_all(entry, value) if {
 # title: Engines on several GPUs have a bounded /dev/shm in memory
 # description: >-
 #   The worker processes of a tensor parallel engine talk through /dev/shm. The 64 MiB that
-#   a container has by default are used up at once and NCCL crashes; a memory volume
-#   without a size limit, or as large as the memory limit, lets the pod be killed instead.
+#   a container has by default are used up at once and NCCL crashes, and so are the 16 bytes
+#   of a `sizeLimit: 16` without its Gi; a memory volume without a size limit, or as large as
+#   the memory limit, lets the pod be killed instead. NCCL asks for 1 GiB.
 # related_resources:
+#   - https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html
 #   - https://docs.vllm.ai/en/latest/deployment/k8s.html
 # custom:
 #   id: GPU005
@@ -338,7 +340,7 @@ deny contains result if {
 	some server in vllm.servers
 	size := vllm.number(server, "tensor-parallel-size", 1)
 	size > 1
-	problem := shm_problem(server, size)
+	problem := shared_memory.problem(server, size)
 	found := results.finding("GPU005", server.object, problem.path, problem.msg)
 	result := results.with_also(found, also_places(server.object, [], problem.also))
 }
@@ -348,69 +350,3 @@ also_places(obj, above, paths) := [spot |
 	some path in paths
 	spot := results.place(obj, array.concat(above, path))
 ]
-
-shm_problem(server, size) := {
-	"path": array.concat(server.path, ["volumeMounts"]),
-	"msg": sprintf("container %v mounts nothing at /dev/shm, wanted an emptyDir with medium Memory and a sizeLimit for tensor-parallel-size %v", [quoted(server), size]),
-	"also": [],
-} if {
-	count(shm_mounts(server)) == 0
-} else := {
-	"path": array.concat(server.path, ["volumeMounts", mount.index, "name"]),
-	"msg": sprintf("container %v mounts the volume \"%v\" at /dev/shm, wanted a volume of the pod", [quoted(server), mount.name]),
-	"also": [],
-} if {
-	mount := shm_mounts(server)[0]
-	not volume_of(server, mount.name)
-} else := {
-	"path": array.concat(volume_path(server, volume), ["emptyDir", "medium"]),
-	"msg": sprintf("the volume \"%v\" at /dev/shm is not in memory, wanted emptyDir with medium Memory", [volume.name]),
-	"also": [],
-} if {
-	volume := shm_volume(server)
-	object.get(volume.spec, ["emptyDir", "medium"], "") != "Memory"
-	not volume.spec.hostPath
-} else := {
-	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
-	"msg": sprintf("the volume \"%v\" at /dev/shm has no sizeLimit, wanted one below limits.memory", [volume.name]),
-	"also": [],
-} if {
-	volume := shm_volume(server)
-	is_object(volume.spec.emptyDir)
-	not volume.spec.emptyDir.sizeLimit
-} else := {
-	"path": array.concat(volume_path(server, volume), ["emptyDir", "sizeLimit"]),
-	"msg": sprintf("the volume \"%v\" at /dev/shm may grow to %v, wanted less than limits.memory %v of container %v", [volume.name, volume.spec.emptyDir.sizeLimit, limit, quoted(server)]),
-	"also": [array.concat(server.path, ["resources", "limits", "memory"])],
-} if {
-	volume := shm_volume(server)
-	limit := settled_memory(server.container)
-	quantity.bytes(volume.spec.emptyDir.sizeLimit) >= quantity.bytes(limit)
-}
-
-# The memory limit, where request and limit do not contradict each other (RES001).
-settled_memory(container) := limit if {
-	limit := container.resources.limits.memory
-	request := object.get(container, ["resources", "requests", "memory"], limit)
-	quantity.bytes(request) == quantity.bytes(limit)
-}
-
-shm_mounts(server) := [{"index": i, "name": mount.name} |
-	list := object.get(server.container, "volumeMounts", [])
-	some i
-	mount := list[i]
-	trim_suffix(mount.mountPath, "/") == "/dev/shm"
-]
-
-shm_volume(server) := volume_of(server, shm_mounts(server)[0].name)
-
-volume_of(server, name) := found[0] if {
-	list := object.get(server.pod, "volumes", [])
-	found := [{"index": i, "name": name, "spec": volume} |
-		some i
-		volume := list[i]
-		volume.name == name
-	]
-}
-
-volume_path(server, volume) := array.concat(server.workload.path, ["volumes", volume.index])

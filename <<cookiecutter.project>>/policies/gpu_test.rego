@@ -260,6 +260,30 @@ test_gpu005_no_size_limit if {
 	found(shm({"emptyDir": {"medium": "Memory"}})) == {{"id": "GPU005", "msg": "the volume \"shm\" at /dev/shm has no sizeLimit, wanted one below limits.memory", "object": testing.server_ref("prod"), "path": testing.pod_path(["volumes", 0, "emptyDir", "sizeLimit"])}}
 }
 
+test_gpu005_a_size_limit_of_0_is_none if {
+	every size in [0, "0"] {
+		[result.msg | some result in found(shm({"emptyDir": {"medium": "Memory", "sizeLimit": size}}))] == ["the volume \"shm\" at /dev/shm has no sizeLimit, wanted one below limits.memory"]
+	}
+}
+
+test_gpu005_size_limit_below_what_nccl_needs if {
+	every size, said in {"6": "6 bytes", "1023Mi": "1023Mi", "64m": "64m (thousandths of a byte)", "1073741823": "1073741823 bytes"} {
+		found(shm({"emptyDir": {"medium": "Memory", "sizeLimit": size}})) == {{
+			"id": "GPU005",
+			"msg": sprintf("the volume \"shm\" at /dev/shm holds %v, wanted 1Gi or more for tensor-parallel-size 2", [said]),
+			"object": testing.server_ref("prod"),
+			"path": testing.pod_path(["volumes", 0, "emptyDir", "sizeLimit"]),
+		}}
+	}
+	[result.path[6] | some result in found(shm({"emptyDir": {"medium": "Memory", "sizeLimit": 6}}))] == ["sizeLimit"]
+}
+
+test_gpu005_silent_on_what_nccl_needs_and_on_no_quantity if {
+	every size in ["1Gi", "1024Mi", 1073741824, "1025Mi", "6X", "$SHM"] {
+		found(shm({"emptyDir": {"medium": "Memory", "sizeLimit": size}})) == set()
+	}
+}
+
 test_gpu005_size_limit_at_and_above_the_memory_limit if {
 	some size in ["64Gi", "65Gi", "65536Mi"]
 	found(shm({"emptyDir": {"medium": "Memory", "sizeLimit": size}})) == {{
@@ -282,6 +306,8 @@ test_gpu005_leaves_other_faults_to_their_rules if {
 	found(shm({"hostPath": {"path": "/dev/shm"}})) == set()
 	memory := {"limits": {"nvidia.com/gpu": 2, "memory": "8Gi"}, "requests": {"memory": "64Gi"}}
 	found(testing.server(testing.prod, {"resources": memory})) == set()
+	slip := {"limits": {"nvidia.com/gpu": 2, "memory": "64"}, "requests": {"memory": "64"}}
+	found(testing.server(testing.prod, {"resources": slip})) == set()
 }
 
 test_gpu001_silent_on_devices_of_another_kind if {

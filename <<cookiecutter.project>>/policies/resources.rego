@@ -1,9 +1,11 @@
 # CPU, memory and local disk of every container.
 package lockgate.resources
 
+import data.lockgate.lib.catalogue
 import data.lockgate.lib.objects
 import data.lockgate.lib.quantity
 import data.lockgate.lib.results
+import data.lockgate.lib.shared_memory
 import data.lockgate.lib.text
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
@@ -15,6 +17,7 @@ import rego.v1
 #   Without requests the scheduler puts the pod on a node that cannot carry it; with a
 #   memory request below the limit the kernel kills it when the node is full, in the middle
 #   of a long start. A CPU limit is not asked for: it throttles tokeniser and engine loop.
+#   `memory: 64` is 64 bytes, `memory: 512m` half a byte, `cpu: 4000` four thousand CPUs.
 # custom:
 #   id: RES001
 #   scope: object
@@ -33,6 +36,7 @@ deny contains result if {
 
 deny contains result if {
 	some entry in workloads.containers
+	count(slips(entry.container, "memory")) == 0
 	request := entry.container.resources.requests.memory
 	limit := entry.container.resources.limits.memory
 	quantity.bytes(request) != quantity.bytes(limit)
@@ -40,6 +44,42 @@ deny contains result if {
 	found := results.finding("RES001", entry.object, array.concat(entry.path, ["resources", "requests", "memory"]), msg)
 	answered := results.set_to(found, limit)
 	result := results.with_also(answered, [results.place(entry.object, array.concat(entry.path, ["resources", "limits", "memory"]))])
+}
+
+# One slip for both fields, where both have it.
+deny contains result if {
+	some entry in workloads.containers
+	result := slipped("RES001", entry, "memory")
+}
+
+deny contains result if {
+	some entry in workloads.containers
+	some field in ["requests", "limits"]
+	asked := entry.container.resources[field].cpu
+	quantity.amount(asked) > catalogue.thresholds.most_cpus
+	result := results.finding("RES001", entry.object, array.concat(entry.path, ["resources", field, "cpu"]), sprintf("container \"%v\" wants no more CPUs than a node has (%v), found %v of them: 500m is half of one", [entry.name, catalogue.thresholds.most_cpus, text.found(asked)]))
+}
+
+# The resource fields, limits first, of bytes that nobody means.
+slips(container, resource) := [field |
+	some field in ["limits", "requests"]
+	quantity.without_unit(container.resources[field][resource])
+]
+
+slipped(id, entry, resource) := results.with_also(found, also) if {
+	fields := slips(entry.container, resource)
+	asked := entry.container.resources[fields[0]][resource]
+	found := results.finding(id, entry.object, array.concat(entry.path, ["resources", fields[0], resource]), sprintf("container \"%v\" wants a unit of %v.%v such as Gi, found %v: that is%v", [
+		entry.name,
+		fields[0],
+		resource,
+		text.found(asked),
+		quantity.unit_said(asked),
+	]))
+	also := [spot |
+		some field in array.slice(fields, 1, 2)
+		spot := results.place(entry.object, array.concat(entry.path, ["resources", field, resource]))
+	]
 }
 
 # One of the two memory fields is there: the other one is the same.
@@ -60,8 +100,8 @@ missing(container) := [field |
 # description: >-
 #   Logs, the writable layer and every emptyDir on disk share the node's disk with other pods. Without a request the
 #   scheduler does not count it, without a limit or `sizeLimit` one pod fills it, and the kubelet evicts its
-#   neighbours. What a LimitRange of the namespace sets counts. Silent: /dev/shm of an engine on several GPUs, which
-#   is GPU005's.
+#   neighbours. 16 without a unit is 16 bytes: the pod is evicted at once. What a LimitRange of the namespace sets
+#   counts. Silent: /dev/shm of an engine on several GPUs, which is GPU005's.
 # related_resources:
 #   - https://kubernetes.io/docs/concepts/storage/ephemeral-storage/
 # custom:
@@ -83,11 +123,29 @@ deny contains result if {
 }
 
 deny contains result if {
+	some entry in workloads.containers
+	result := slipped("RES002", entry, disk)
+}
+
+deny contains result if {
+	some workload in workloads.all
+	some index, volume in workload.pod.volumes
+	limit := volume.emptyDir.sizeLimit
+	quantity.without_unit(limit)
+	not shared_memory_of_several(workload, volume)
+	result := results.finding("RES002", workload.object, array.concat(workload.path, ["volumes", index, "emptyDir", "sizeLimit"]), sprintf("volume '%v' wants a unit of sizeLimit such as Gi, found %v: that is%v", [
+		objects.string_at(volume, "name"),
+		text.found(limit),
+		quantity.unit_said(limit),
+	]))
+}
+
+deny contains result if {
 	some workload in workloads.all
 	some index, volume in workload.pod.volumes
 	is_object(volume.emptyDir)
-	unbounded(volume.emptyDir)
-	not shared_memory(workload, volume)
+	shared_memory.unbounded(volume.emptyDir)
+	not shared_memory_of_several(workload, volume)
 	result := results.finding("RES002", workload.object, array.concat(workload.path, ["volumes", index, "emptyDir", "sizeLimit"]), sprintf("volume '%v' wants a sizeLimit of its emptyDir, found %v", [
 		objects.string_at(volume, "name"),
 		text.found(object.get(volume.emptyDir, "sizeLimit", null)),
@@ -109,10 +167,7 @@ disk_defaults(ns) := {field |
 
 fills := {"requests": ["default", "defaultRequest"], "limits": ["default"]}
 
-# The kubelet reads no limit and a limit of 0 alike.
-unbounded(source) if object.get(source, "sizeLimit", null) in {null, 0, "0"}
-
-shared_memory(workload, volume) if {
+shared_memory_of_several(workload, volume) if {
 	server := vllm.server_of(workload)
 	vllm.number(server, "tensor-parallel-size", 1) > 1
 	some mount in server.container.volumeMounts

@@ -50,7 +50,59 @@ test_res001_silent_on_equal_values_and_no_cpu_limit if {
 	found(given({"memory": "4Gi"}, {"memory": 4294967296, "cpu": 2})) == set()
 }
 
+test_res001_memory_without_a_unit if {
+	every value, said in {"64": " bytes", "1048575": " bytes", "512m": " (thousandths of a byte)"} {
+		expected := at_server(["resources", "limits", "memory"], sprintf("container \"vllm\" wants a unit of limits.memory such as Gi, found '%v': that is%v", [value, said]))
+		request := {"object": testing.server_ref("prod"), "path": testing.container_path(["resources", "requests", "memory"])}
+		found(given({"memory": value}, {"memory": value, "cpu": 1})) == {object.union(expected, {"also": [request]})}
+		found(given({"memory": value}, {"memory": "64Gi", "cpu": 1})) == {expected}
+	}
+	found(given({"memory": "64Gi"}, {"memory": 64, "cpu": 1})) == {at_server(["resources", "requests", "memory"], "container \"vllm\" wants a unit of requests.memory such as Gi, found 64: that is bytes")}
+}
+
+test_res001_silent_on_memory_that_may_be_meant if {
+	every value in [1048576, "1048576", "512Ki", "64M", "0", 0, "64X", "$MEMORY"] {
+		found(given({"memory": value}, {"memory": value, "cpu": 1})) == set()
+	}
+}
+
+test_res001_more_cpus_than_any_node_has if {
+	every value in [4000, 2001, 2000.5] {
+		found(given({"memory": "4Gi"}, {"memory": "4Gi", "cpu": value})) == {at_server(["resources", "requests", "cpu"], sprintf("container \"vllm\" wants no more CPUs than a node has (2000), found %v of them: 500m is half of one", [value]))}
+	}
+	found(given({"memory": "4Gi", "cpu": "8Gi"}, {"memory": "4Gi", "cpu": 1})) == {at_server(["resources", "limits", "cpu"], "container \"vllm\" wants no more CPUs than a node has (2000), found '8Gi' of them: 500m is half of one")}
+}
+
+test_res001_silent_on_cpus_that_a_node_may_have if {
+	every value in [2000, "2000", "2000000m", "4000m", 0.5] {
+		found(given({"memory": "4Gi"}, {"memory": "4Gi", "cpu": value})) == set()
+	}
+}
+
 # RES002
+
+test_res002_without_a_unit if {
+	each := {"cpu": 1, "memory": "4Gi", "ephemeral-storage": "16"}
+	[found_one] := [one | some one in found(sized(each, each))]
+	found_one.msg == "container \"vllm\" wants a unit of limits.ephemeral-storage such as Gi, found '16': that is bytes"
+	[found_one.id, found_one.path, found_one.also[0].path] == ["RES002", testing.container_path(["resources", "limits", disk_key]), testing.container_path(["resources", "requests", disk_key])]
+}
+
+disk_key := "ephemeral-storage"
+
+test_res002_volume_without_a_unit if {
+	every size in ["20", 20, "20m"] {
+		doc := testing.pod_changed(testing.prod, [{"op": "add", "path": ["volumes", "-"], "value": {"name": "tmp", "emptyDir": {"sizeLimit": size}}}])
+		[[one.id, one.path] | some one in found(doc)] == [["RES002", testing.pod_path(["volumes", 2, "emptyDir", "sizeLimit"])]]
+	}
+	every size in ["20Mi", "1Ki", "1048576", "20X"] {
+		found(testing.pod_changed(testing.prod, [{"op": "add", "path": ["volumes", "-"], "value": {"name": "tmp", "emptyDir": {"sizeLimit": size}}}])) == set()
+	}
+}
+
+test_res002_leaves_the_workers_shared_memory_to_gpu005 if {
+	found(testing.pod_changed(testing.prod, [{"op": "replace", "path": ["volumes", "0"], "value": {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "6"}}}])) == set()
+}
 
 lacking(fields) := object.remove({"cpu": 1, "memory": "4Gi", "ephemeral-storage": "16Gi"}, fields)
 

@@ -211,6 +211,7 @@ deny contains result if {
 	count(stored) > 0
 	weights := sum([bytes | some entry in stored; bytes := entry.bytes])
 	asked := object.get(claim, ["spec", "resources", "requests", "storage"], null)
+	not quantity.without_unit(asked)
 	quantity.bytes(asked) * 100 < weights * catalogue.thresholds.cache_percent
 	found := results.finding("PVC003", claim, ["spec", "resources", "requests", "storage"], sprintf("a claim for %v GiB of weights ('%v') wants %v %% of it, %v GiB or more; found %v", [
 		model.tenths(weights),
@@ -220,6 +221,17 @@ deny contains result if {
 		text.found(asked),
 	]))
 	result := results.with_also(found, [entry.place | some entry in stored])
+}
+
+deny contains result if {
+	some claim in objects.of_kind("PersistentVolumeClaim")
+	sized_by_claim(claim)
+	asked := claim.spec.resources.requests.storage
+	quantity.without_unit(asked)
+	result := results.finding("PVC003", claim, ["spec", "resources", "requests", "storage"], sprintf("a claim wants a unit of its storage such as Gi, found %v: that is%v", [
+		text.found(asked),
+		quantity.unit_said(asked),
+	]))
 }
 
 # The server asks no hub, so somebody else fills the claim.

@@ -184,6 +184,17 @@ test_pvc003_claim_below_the_weights if {
 	denied(sized("35443937280")) == set()
 }
 
+test_pvc003_size_without_a_unit if {
+	every size, said in {"100": " bytes", "50m": " (thousandths of a byte)"} {
+		msg := sprintf("a claim wants a unit of its storage such as Gi, found '%v': that is%v", [size, said])
+		denied(sized(size)) == {samples.result("PVC003", claim_ref, ["spec", "resources", "requests", "storage"], msg)}
+	}
+	unknown := samples.with_config(sized("100"), "model: acme/llm\n")
+	[result.path | some result in denied(unknown)] == [["spec", "resources", "requests", "storage"]]
+	denied(samples.with_config(sized("1048576"), "model: acme/llm\n")) == set()
+	denied(claim_edited(sized("100"), [{"op": "add", "path": ["spec", "volumeName"], "value": "weights"}])) == set()
+}
+
 test_pvc003_size_nobody_knows if {
 	denied(samples.with_config(sized("1Gi"), "model: acme/llm\n")) == set()
 	denied(sized("lots")) == set()

@@ -140,6 +140,14 @@ def test_one_gpu_needs_neither_peers_nor_shared_memory(pod: Pod) -> None:
     assert {"skip peers fewer than two GPUs visible", "skip shared-memory one GPU"} < set(lines(done))
 
 
+def test_it_wants_the_shared_memory_that_gpu005_wants(pod: Pod) -> None:
+    thresholds = json.loads((PROGRAM.parents[1] / "policies" / "data" / "thresholds.json").read_text())["thresholds"]
+    mib = thresholds["shared_memory"]["bytes"] // 2**20
+    for size, word in ((mib - 1, "FAIL"), (mib, "ok")):
+        done = pod.preflight("--config", str(pod.config), torch={"shm": size})
+        assert [line for line in lines(done) if line.startswith(f"{word} shared-memory")], done.stderr
+
+
 @pytest.mark.parametrize(
     ("capability", "built", "fails"),
     [

@@ -1,6 +1,7 @@
 # Kubernetes quantities as numbers. Undefined for what is no quantity.
 package lockgate.lib.quantity
 
+import data.lockgate.lib.catalogue
 import rego.v1
 
 factors := {
@@ -64,3 +65,20 @@ amount(q) := to_number(q) if {
 	is_string(q)
 	regex.match(`^[0-9]+\.?[0-9]*[eE][+-]?[0-9]+$`, q)
 }
+
+# Bytes that nobody means: `memory: 64` or `512m`, whose unit was forgotten or taken for megabytes.
+without_unit(q) if {
+	unit_said(q) != ""
+	number := amount(q)
+	number > 0
+	number < catalogue.thresholds.least_bytes
+}
+
+# What a message adds to bytes without a unit.
+unit_said(q) := " bytes" if {
+	is_number(q)
+} else := " bytes" if {
+	regex.match(`^[0-9.]+$`, q)
+} else := " (thousandths of a byte)" if {
+	regex.match(`^[0-9.]+m$`, q)
+} else := ""

@@ -25,3 +25,12 @@ test_what_is_no_quantity if {
 	not quantity.bytes("$(SIZE)")
 	not quantity.bytes(null)
 }
+
+test_without_a_unit if {
+	every q in [64, 0.5, "64", "1048575", "512m", "999999m"] {
+		quantity.without_unit(q)
+	}
+	every q in [0, "0", 1048576, "1048576", "1Ki", "64M", "x", "", null, true, [64], {"a": 1}] {
+		not quantity.without_unit(q)
+	}
+}
