@@ -66,7 +66,8 @@ def test_a_commit_is_on_a_new_branch_and_the_files_in_hand_stay(repository: Path
         (copy / "release" / "b.yaml").write_text("b")
         (copy / "release" / "a.yaml").unlink()
         (copy / "other.yaml").write_text("not of it")
-        found.commit(copy, "release", "Release", "to-prod")
+        git.stage(copy, "release")
+        found.commit(copy, "Release", "to-prod")
     assert found.has_branch("to-prod")
     assert run(repository, "diff", "--name-status", "main", "to-prod").split() == [
         *("D", "teams/chat/release/a.yaml"),
@@ -83,8 +84,9 @@ def test_a_hook_that_refuses_leaves_no_branch(repository: Path) -> None:
     hook.chmod(0o755)
     with found.at("HEAD") as copy:
         (copy / "release" / "a.yaml").write_text("b")
+        git.stage(copy, "release")
         with pytest.raises(LockgateError, match="git commit: not on my watch"):
-            found.commit(copy, "release", "Release", "to-prod")
+            found.commit(copy, "Release", "to-prod")
     assert not found.has_branch("to-prod")
 
 

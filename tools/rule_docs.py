@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import rule_examples
 from lockgate import pages, resources, rules, testing
-from lockgate.rules import LEVELS
+from lockgate.model import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lockgate import settings
 from lockgate.errors import LockgateError
-from lockgate.model import Overlay
+from lockgate.model import LEVELS, Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def _foreign(path: Path, environments: Sequence[str], level: str) -> Repository:
         msg = f"wanted one environment, found {', '.join(environments)}: there is no {settings.FILE} that names them"
         raise LockgateError(msg, "name one with --env, and how strict it is with --level")
     name = environments[0] if environments else level or "prod"
-    level = level or (name if name in settings.LEVELS else "prod")
+    level = level or (name if name in LEVELS else "prod")
     root = Path.cwd() if path == STDIN else _base(path.resolve())
     place = "-" if path == STDIN else _relative(path.resolve(), root)
     plain = path == STDIN or not path.is_dir() or kustomization(path) is None

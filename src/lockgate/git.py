@@ -80,13 +80,12 @@ class Checkout:
             finally:
                 _run(self.top, "worktree", "remove", "--force", str(folder))
 
-    def commit(self, copy: Path, folder: str, message: str, branch: str) -> None:
-        """Commits `folder` of a repository that `at` gave, on a new branch of the checkout.
+    def commit(self, copy: Path, message: str, branch: str) -> None:
+        """Commits what is staged in a repository that `at` gave, on a new branch of the checkout.
 
         Raises:
             LockgateError: Git or one of its hooks refuses; there is no new branch then.
         """
-        _output(copy, "add", "--all", "--", folder)
         _output(copy, "commit", "--quiet", "--message", message)
         _output(self.top, "branch", "--no-track", branch, _output(copy, "rev-parse", "HEAD").strip())
 
@@ -111,6 +110,18 @@ def checkout(root: Path) -> Checkout:
     return Checkout(top, root.resolve().relative_to(top).as_posix())
 
 
+def stage(copy: Path, folder: str) -> None:
+    """Stages what changed in `folder` of a repository that `Checkout.at` gave, and shows it on stdout as git does.
+
+    Raises:
+        LockgateError: Git refuses.
+    """
+    _output(copy, "add", "--all", "--", folder)
+    # Not captured: git colours it for a terminal and leaves it plain in a pipe.
+    command = ("git", "-C", str(copy), "--no-pager", "diff", "--cached", "--no-ext-diff", "--no-renames")
+    subprocess.run((*command, "--", folder), check=False, env=_environment())
+
+
 def _output(folder: Path, *arguments: str) -> str:
     """What git says; its complaint becomes one line."""
     done = _run(folder, *arguments)
@@ -123,5 +134,8 @@ def _output(folder: Path, *arguments: str) -> str:
 
 def _run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = ("git", "-C", str(folder), *arguments)
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}

@@ -16,6 +16,10 @@ Path: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from the root of an object to a field."""
 
 
+LEVELS = ("dev", "canary", "prod")
+"""How strict an environment is judged, and the way of a release through them."""
+
+
 class Severity(enum.IntEnum):
     """How much a finding weighs, the lightest first, so that they compare."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lockgate.model import Json
 
 _HINT = "a release is release/kustomization.yaml with `images` and release/serve.yaml in the overlay"
 
@@ -45,14 +48,22 @@ class Release:
     Attributes:
         folder: Where it lies.
         images: Its images.
-        model: The model, '' when serve.yaml names none.
-        revision: Its revision, '' when there is none.
+        flags: What serve.yaml sets, the flags of `vllm serve`.
     """
 
     folder: Path
     images: tuple[ImageEntry, ...]
-    model: str
-    revision: str
+    flags: Mapping[str, Json]
+
+    @property
+    def model(self) -> str:
+        """The model, '' when serve.yaml names none."""
+        return str(self.flags.get("model") or "")
+
+    @property
+    def revision(self) -> str:
+        """The model's revision, '' when there is none."""
+        return str(self.flags.get("revision") or "")
 
     @property
     def kustomization(self) -> Path:
@@ -87,7 +98,7 @@ def read(overlay: Path, shown: str) -> Release:
         ImageEntry(i, str(e.get("newName") or e["name"]), str(e.get("newTag") or ""), str(e.get("digest") or ""))
         for i, e in enumerate(entries)
     )
-    return Release(folder, images, str(serve.get("model") or ""), str(serve.get("revision") or ""))
+    return Release(folder, images, serve)
 
 
 def _mapping(file: Path, shown: str) -> dict[str, Any]:
@@ -103,6 +114,46 @@ def _mapping(file: Path, shown: str) -> dict[str, Any]:
         msg = f"{shown}: wanted a mapping, found {type(found).__name__}"
         raise LockgateError(msg, _HINT)
     return found
+
+
+def replace(old: Path, new: Path) -> bool:
+    """Makes the folder `old` what the folder `new` is; whether they differed."""
+    if _content(old) == _content(new):
+        return False
+    shutil.rmtree(old)
+    shutil.copytree(new, old, symlinks=True)
+    return True
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def title(release: Release) -> str:
+    """A release in a few words: tags of its images, model and commit."""
+    images = [f"{image.name.rpartition('/')[2]} {image.tag or image.digest[:19]}" for image in release.images]
+    model = f"{release.model} at {release.revision[:12]}" if release.revision else release.model
+    return ", ".join(filter(None, [*images, model]))
+
+
+def differences(old: Release, new: Release) -> list[str]:
+    """What a person should know of the way from one release to another, one line each."""
+    before, after = ({image.name: _shown(image) for image in release.images} for release in (old, new))
+    found = _changes(before, after, "image ")
+    return found + _changes({k: str(v) for k, v in old.flags.items()}, {k: str(v) for k, v in new.flags.items()}, "")
+
+
+def _shown(image: ImageEntry) -> str:
+    return f"{image.tag}@{image.digest}" if image.tag and image.digest else image.tag or image.digest
+
+
+def _changes(old: Mapping[str, str], new: Mapping[str, str], what: str) -> list[str]:
+    names = dict.fromkeys([*old, *new])
+    return [
+        f"{what}{name}: {old.get(name, 'not set')} -> {new.get(name, 'not set')}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
 
 
 def pin(release: Release, digests: Mapping[int, str], revision: str) -> dict[Path, str]:

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 
 from lockgate import __version__, cache
 from lockgate.errors import LockgateError
-from lockgate.model import Json, Rule, Severity
+from lockgate.model import LEVELS, Json, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEVELS = ("dev", "canary", "prod")
 
 _BLOCK = re.compile(r"^# METADATA[ \t]*\n((?:#.*\n)*)", re.MULTILINE)
 _DENY = re.compile(r"^(?:default[ \t]+)?deny\b.*", re.MULTILINE)

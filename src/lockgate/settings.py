@@ -15,14 +15,13 @@ import yaml
 
 from lockgate import yamltext
 from lockgate.errors import LockgateError
-from lockgate.model import Exemption, Json
+from lockgate.model import LEVELS, Exemption, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 FILE = "lockgate.yaml"
-LEVELS = ("dev", "canary", "prod")
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**14)]

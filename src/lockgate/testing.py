@@ -17,7 +17,7 @@ import yaml
 from lockgate import context, evaluate, resources, rules, yamltext
 from lockgate.context import applications
 from lockgate.errors import LockgateError
-from lockgate.model import Json, ObjectRef, Overlay, Rendering, Violation
+from lockgate.model import LEVELS, Json, ObjectRef, Overlay, Rendering, Violation
 from lockgate.model import Path as FieldPath
 from lockgate.settings import FILE as SETTINGS_FILE
 from lockgate.settings import parse as parse_settings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _EXPECT = re.compile(r"#\s*expect:\s*(?P<ids>[A-Z]+\d+(?:\s*,\s*[A-Z]+\d+)*)\s*$")
 _DEFAULT_SETTINGS = {
     "version": 1,
-    "environments": {level: {"overlay": f"overlays/{level}"} for level in rules.LEVELS},
+    "environments": {level: {"overlay": f"overlays/{level}"} for level in LEVELS},
 }
 
 Mark: TypeAlias = tuple[str, int]

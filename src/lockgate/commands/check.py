@@ -15,9 +15,8 @@ import click
 from lockgate import baseline as baselines
 from lockgate import pipeline, report
 from lockgate.errors import LockgateError
-from lockgate.model import Report, Severity
+from lockgate.model import LEVELS, Report, Severity
 from lockgate.progress import progress
-from lockgate.settings import LEVELS
 
 if TYPE_CHECKING:
     import datetime

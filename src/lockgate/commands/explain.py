@@ -10,6 +10,7 @@ import click
 
 from lockgate import pages, pipeline, rules
 from lockgate.errors import LockgateError
+from lockgate.model import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def page(rule: Rule) -> str:
 def _table(ruleset: RuleSet) -> Iterator[str]:
     yield "ID       dev      canary   prod     title"
     for rule in sorted(ruleset.rules.values(), key=lambda one: one.id):
-        levels = " ".join(f"{rule.severity.get(level, '-')!s:<8}" for level in rules.LEVELS)
+        levels = " ".join(f"{rule.severity.get(level, '-')!s:<8}" for level in LEVELS)
         yield f"{rule.id:<8} {levels} {rule.title}"
 
 
