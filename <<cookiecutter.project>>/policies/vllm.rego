@@ -336,24 +336,15 @@ deny contains result if {
 	some case in memory.cases
 	not memory.shape_problem(case)
 	sum := memory.sum_of(case)
-	need := (sum.weights + sum.cache) + sum.overhead
-	have := model.offered_bytes(sum.accelerator, sum.gpus, sum.milli)
-	need > have
-	places := array.concat([memory.culprit(case, sum, need)], memory.other_places(case))
-	found := results.finding_at("VLM002", places[0].object, places[0].path, sprintf("container '%v' wants %v GiB for '%v' (weights %v GiB + KV cache of %v tokens %v GiB + overhead %v x %v GiB), found %v GiB (%v x %v GiB of %v x %v)", [
+	memory.too_much(sum)
+	places := array.concat([memory.culprit(case, sum, memory.need(sum))], memory.other_places(case))
+	found := results.finding_at("VLM002", places[0].object, places[0].path, sprintf("container '%v' wants %v GiB for '%v' (%v), found %v GiB (%v)", [
 		case.server.name,
-		model.tenths(need),
+		model.tenths(memory.need(sum)),
 		case.server.flags.model.value,
-		model.tenths(sum.weights),
-		sum.length,
-		model.tenths(sum.cache),
-		sum.gpus,
-		catalogue.memory.overhead_gib,
-		model.tenths(have),
-		sum.gpus,
-		sum.accelerator.memory_gib,
-		sum.accelerator.product,
-		memory.share(sum.milli),
+		memory.need_words(sum),
+		model.tenths(memory.have(sum)),
+		memory.have_words(sum),
 	]))
 	result := results.with_also(found, array.slice(places, 1, count(places)))
 }

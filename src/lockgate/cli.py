@@ -32,6 +32,7 @@ _COMMANDS = {
     "explain": "Say why a rule exists, what breaks it, how to mend it, how to exempt from it.",
     "new": "Write a new GitOps repository for one vLLM service and gate it.",
     "pin": "Write the digest of the image and the commit of the model into the release of dev.",
+    "plan": "Say what each environment takes: pods, GPUs and their memory, and what they cost.",
     "promote": "Give canary the release of dev, or prod that of canary, on a branch, if the gate agrees.",
     "secrets": "Look for credentials in files, before they are committed.",
 }

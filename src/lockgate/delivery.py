@@ -35,12 +35,14 @@ class ArgoFolder:
     Attributes:
         delivery: The Applications and projects.
         objects: How many objects there are, by folder.
+        rendered: The objects themselves, by folder.
         left_out: What the folder holds and no rule judges.
     """
 
     def __init__(self, repository: Repository, sources: Sources, rendered: Sequence[Rendering]) -> None:
         self.delivery: Delivery = applications.Delivery()
         self.objects: dict[str, int] = {}
+        self.rendered: dict[str, tuple[dict[str, Json], ...]] = {}
         self.left_out: tuple[LeftOut, ...] = ()
         self._trace: Trace | None = None
         self._refs: frozenset[ObjectRef] = frozenset()
@@ -81,6 +83,7 @@ class ArgoFolder:
     ) -> None:
         self.delivery = applications.read(objects, repository.settings, repository.root, overlay.path)
         self.objects = {overlay.path: len(objects)}
+        self.rendered = {overlay.path: tuple(objects)}
         self.left_out = self.delivery.left_out
         self._trace = Trace(repository.root, overlay, objects, sources, built)
         self._refs = frozenset(map(ObjectRef.of, objects))

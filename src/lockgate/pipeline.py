@@ -134,6 +134,50 @@ def documents(path: Path, options: Options) -> tuple[Repository, RuleSet, Mappin
     return scene.repository, scene.ruleset, _evaluate(scene, options).documents
 
 
+class Computed(NamedTuple):
+    """A repository as it renders, and what the rules computed of it.
+
+    Attributes:
+        repository: The repository.
+        ruleset: The rules that computed.
+        objects: Rendered objects by environment, and by folder that is no environment's, such as `argocd`.
+        facts: What `policies/facts.rego` says, by environment.
+        not_covered: Objects that hold pods which no rule reads, each `Kind/name (environment)`.
+    """
+
+    repository: Repository
+    ruleset: RuleSet
+    objects: Mapping[str, tuple[dict[str, Json], ...]]
+    facts: Mapping[str, Mapping[str, Json]]
+    not_covered: tuple[str, ...]
+
+
+def compute(path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSet | None = None) -> Computed:
+    """The repository around `path` and the facts about each of its environments.
+
+    Args:
+        path: The repository's root, or a folder in it.
+        options: How to run.
+        wanted: The facts that there must be.
+        ruleset: Rules to compute with; None for the repository's own.
+
+    Raises:
+        LockgateError: As `check`, or the rules do not compute a fact.
+    """
+    scene = _prepare(path, options, None, lambda _text: None, ruleset)
+    if scene is None:  # there is an environment, and none is left out
+        raise AssertionError
+    evaluation = _evaluate(scene, options)
+    environments = evaluation.documents[evaluate.REPOSITORY]["repository"]["environments"]
+    facts = {name: entry["facts"] for name, entry in environments.items()}
+    for name in wanted:
+        if any(name not in found for found in facts.values()):
+            msg = f"policies/facts.rego computes no `{name}`: it is older than this Lockgate, or was changed"
+            raise LockgateError(msg, "take policies/ of a repository that this Lockgate writes (`lockgate new DIR`)")
+    objects = {r.overlay.environment: r.objects for r in scene.renderings}
+    return Computed(scene.repository, scene.ruleset, {**objects, **scene.argo.rendered}, facts, evaluation.not_covered)
+
+
 def rules_around(path: Path) -> tuple[Repository, RuleSet]:
     """The repository around `path` and its rules, nothing rendered.
 
@@ -189,11 +233,18 @@ class Scene(NamedTuple):
         return (self.argo.trace_of(ref) or self.traces[environment]).written(ref, path)
 
 
-def _prepare(path: Path, options: Options, changed: Sequence[Path] | None, step: Callable[[str], None]) -> Scene | None:
+def _prepare(
+    path: Path,
+    options: Options,
+    changed: Sequence[Path] | None,
+    step: Callable[[str], None],
+    ruleset: RuleSet | None = None,
+) -> Scene | None:
     """Discover, render, trace; None when no environment reads a changed file."""
     repository = discover.find(path, options.environments, options.level, foreign=options.foreign)
-    ruleset = rules.load(shipped_policies() if repository.foreign else policies(repository.root))
-    _check_exemptions(repository, ruleset)
+    if ruleset is None:
+        ruleset = rules.load(shipped_policies() if repository.foreign else policies(repository.root))
+        _check_exemptions(repository, ruleset)
     root = repository.root
     sources = Sources(root)
     overlays = repository.overlays if changed is None else _reached(repository, sources, changed)

@@ -25,6 +25,7 @@ FILE = "lockgate.yaml"
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=10**14)]
+Price = Annotated[float, msgspec.Meta(ge=0, le=10**6)]
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `(?P<path>[^`]*)`)?")
 _AT = re.compile(r"^(?P<problem>.*?)(?: - at `(?:key in )?(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[(\d+)\]|\.([A-Za-z_][\w-]*)|\[\.\.\.\]")
@@ -61,7 +62,7 @@ class Taint(_Strict, frozen=True):
 
 
 class Pool(_Strict, frozen=True):
-    """GPU nodes of one kind: how a pod asks for them, and how many GPUs there are."""
+    """GPU nodes of one kind: how a pod asks for them, how many GPUs there are, and the price of one for an hour."""
 
     accelerator: str = ""
     gpu_resources: list[str] = []
@@ -70,6 +71,7 @@ class Pool(_Strict, frozen=True):
     tolerations_added_by_cluster: bool = False
     gpus: Count | None = None
     gpus_per_node: Count | None = None
+    gpu_hour: Price | None = None
 
 
 class Cluster(_Strict, frozen=True):

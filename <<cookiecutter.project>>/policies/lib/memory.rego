@@ -82,6 +82,24 @@ sum_of(case) := {
 	value := catalogue.memory.cache_bytes[cache_type(case)]
 }
 
+need(sum) := (sum.weights + sum.cache) + sum.overhead
+
+have(sum) := model.offered_bytes(sum.accelerator, sum.gpus, sum.milli)
+
+too_much(sum) if need(sum) > have(sum)
+
+# "weights 27.5 GiB + KV cache of 32768 tokens 5.0 GiB + overhead 2 x 2 GiB"
+need_words(sum) := sprintf("weights %v GiB + KV cache of %v tokens %v GiB + overhead %v x %v GiB", [
+	model.tenths(sum.weights),
+	sum.length,
+	model.tenths(sum.cache),
+	sum.gpus,
+	catalogue.memory.overhead_gib,
+])
+
+# "2 x 39 GiB of NVIDIA A100 40 GB x 0.92"
+have_words(sum) := sprintf("%v x %v GiB of %v x %v", [sum.gpus, sum.accelerator.memory_gib, sum.accelerator.product, share(sum.milli)])
+
 # Without the manager of mixed caches every layer holds every token.
 windows(case) := object.union(case.facts, {"window_layers": 0}) if {
 	vllm.on(case.server, "disable-hybrid-kv-cache-manager")
