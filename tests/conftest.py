@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TOOLS = ("kustomize", "opa", "conftest", "kubeconform", "gator", "promtool", "registry")
+TOOLS = ("kustomize", "opa", "conftest", "kubeconform", "gator", "promtool", "registry", "oras", "versitygw")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,6 @@
 """Writes the fault table of docs/serving.md from the rows that the tests run.
 
-Input: tests/serving/faults.py. Output: the part of the page between its two marks.
+Input: tests/serving/faults/. Output: the part of the page between its two marks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ PAGE = ROOT / "docs" / "serving.md"
 BEGIN, END = "<!-- faults: nox -s docs -->", "<!-- end of faults -->"
 PROGRAMS = {
     "preload": (faults.PRELOAD, "model cache"),
+    "preload from a bucket": (faults.PRELOAD_S3, "model cache"),
+    "preload from a registry": (faults.PRELOAD_OCI, "model cache"),
     "entrypoint": (faults.ENTRYPOINT, "model cache"),
     "preflight": (faults.PREFLIGHT, "model cache"),
     "smoke": (faults.SMOKE, "model cache"),
@@ -40,7 +42,7 @@ def table(rows: Iterable[faults.Row], last: str) -> str:
 
 def plain(text: str) -> str:
     """Return text that does not end its cell, nor its code; the model of the tests goes by no name."""
-    named = text.replace(f"{MODEL}@{REVISION}", "MODEL@REVISION")
+    named = text.replace(f"{MODEL}@{REVISION}", "MODEL@REVISION").replace(REVISION, "REVISION")
     return named.strip().replace("|", "\\|").replace("`", "'")
 
 

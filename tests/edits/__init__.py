@@ -16,6 +16,7 @@ from edits import (
     repository,
     security,
     serving,
+    sources,
     traffic,
     workloads,
 )
@@ -36,6 +37,7 @@ FAULTS: tuple[Edit, ...] = (
     *repository.FAULTS,
     *security.FAULTS,
     *serving.FAULTS,
+    *sources.FAULTS,
     *traffic.FAULTS,
     *workloads.FAULTS,
 )
@@ -50,6 +52,7 @@ SILENT: tuple[Edit, ...] = (
     *quantities.SILENT,
     *references.SILENT,
     *serving.SILENT,
+    *sources.SILENT,
     *traffic.SILENT,
     *workloads.SILENT,
 )

@@ -10,101 +10,29 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from serving.faults import PRELOAD, Row
 from serving.hub import FILES, MODEL, REVISION, TOKEN, WANTED, WEIGHTS, Fault, Hub
+from serving.preloading import (
+    MARKER,
+    PROGRAM,
+    SNAPSHOT,
+    as_a_shell_says,
+    begun,
+    ends_as,
+    environment,
+    is_whole,
+    marked,
+    parts,
+    preload,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
-
-PROGRAM = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "preload.py"
-SNAPSHOT = Path("models--lockgate--tiny", "snapshots", REVISION)
-MARKER = Path(".preload", f"lockgate--tiny@{REVISION}.json")
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "models"
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    file = tmp_path / "serve.yaml"
-    file.write_text(f"model: {MODEL}\nrevision: {json.dumps(REVISION)}\n")
-    return file
-
-
-def command(config: Path, *options: str) -> list[str]:
-    waits = ["--progress-seconds=0.2", "--quiet-seconds=0.5"]
-    return [sys.executable, str(PROGRAM), f"--config={config}", *waits, *options]
-
-
-def environment(hub: Hub | None, cache: Path, **extra: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(cache.parent),
-        "HF_ENDPOINT": hub.url if hub else "http://127.0.0.1:9",
-        "HF_HUB_CACHE": str(cache),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-        "HF_HUB_ETAG_TIMEOUT": "1",
-        **extra,
-    }
-
-
-def preload(
-    config: Path, hub: Hub | None, cache: Path, *options: str, **extra: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(config, *options),
-        env=environment(hub, cache, **extra),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-def begun(config: Path, hub: Hub, cache: Path, *options: str) -> subprocess.Popen[str]:
-    """A run that goes on beside the test."""
-    return subprocess.Popen(
-        command(config, *options),
-        env=environment(hub, cache),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def parts(cache: Path) -> list[Path]:
-    return list(cache.glob("models--*/blobs/*.incomplete"))
-
-
-def is_whole(cache: Path) -> bool:
-    """Whether all that is wanted lies there as it should, and nothing else."""
-    snapshot = cache / SNAPSHOT
-    found = {str(path.relative_to(snapshot)): path.read_bytes() for path in snapshot.rglob("*") if path.is_file()}
-    return found == {name: FILES[name] for name in WANTED} and parts(cache) == []
-
-
-def marked(cache: Path) -> bool:
-    return (cache / MARKER).exists()
 
 
 def test_it_fetches_the_pinned_commit_and_no_code(hub: Hub, config: Path, cache: Path) -> None:
@@ -275,24 +203,8 @@ def test_verify_finds_what_was_damaged_on_the_claim(hub: Hub, config: Path, cach
 
 
 @pytest.mark.parametrize("row", PRELOAD, ids=lambda row: row.fault)
-def test_each_fault_ends_as_the_table_says(
-    row: Row, hub: Hub, config: Path, cache: Path, request: pytest.FixtureRequest
-) -> None:
-    scene: Callable[..., subprocess.CompletedProcess[str]] = globals()[f"scene_{row.scene}"]
-    known = {"hub": hub, "config": config, "cache": cache}
-    names = scene.__code__.co_varnames[: scene.__code__.co_argcount]
-    done = scene(**{name: known[name] for name in names if name in known}, **row.given)
-    text = done.stdout + done.stderr
-    assert done.returncode == row.code, text
-    assert row.message in " ".join(text.split()), request.node.name
-    assert "Traceback" not in text
-    if row.claim == "whole, marked":
-        assert is_whole(cache)
-        assert marked(cache)
-    elif row.claim == "untouched":
-        assert not cache.is_dir() or not list(cache.rglob("*"))
-    else:
-        assert not marked(cache)
+def test_each_fault_ends_as_the_table_says(row: Row, hub: Hub, config: Path, cache: Path) -> None:
+    ends_as(row, cache, globals()[f"scene_{row.scene}"], {"hub": hub, "config": config, "cache": cache})
 
 
 def scene_hub(hub: Hub, config: Path, cache: Path, faults: list[dict[str, object]]) -> subprocess.CompletedProcess[str]:
@@ -365,9 +277,7 @@ def scene_signal(hub: Hub, config: Path, cache: Path, number: int) -> subprocess
         assert hub.began.wait(60)
         process.send_signal(number)
         said = process.communicate(timeout=20)
-    # A shell, and Kubernetes, call it 128 and the number.
-    code = 128 - process.returncode if process.returncode < 0 else process.returncode
-    return subprocess.CompletedProcess([], code, *said)
+    return as_a_shell_says(process, said)
 
 
 def scene_nothing_said(cache: Path) -> subprocess.CompletedProcess[str]:
