@@ -16,6 +16,7 @@ import re
 import secrets
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -86,8 +87,8 @@ class Cache:
         return [file for file in files if not (self.snapshot / file.name).is_file()]
 
     def part(self, file: File) -> Path:
-        """Return where this run gathers a file, and no other run does."""
-        return self.blobs / f"{file.hash}.{self.run}.incomplete"
+        """Return where this run gathers a file, and nobody else: two files may have one content."""
+        return self.blobs / f"{file.hash}.{self.run}-{zlib.crc32(file.name.encode()):08x}.incomplete"
 
     def gathered(self, file: File) -> int:
         """Return the bytes of a file that this run has gathered, or has taken over."""

@@ -164,11 +164,13 @@ class Oci(Mirror):
             raise Failure(TRY_AGAIN, f"{self.host} sends another manifest than {self.digest}")
         try:
             manifest = json.loads(body)
-            revision = (manifest.get("annotations") or {}).get(REVISION, self.revision)
+            revision = (manifest.get("annotations") or {}).get(REVISION)
             files = [file for layer in manifest["layers"] for file in layer_file(layer)]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Failure(UNUSABLE, f"{self.digest} is no manifest of an artifact with layers") from error
-        if revision != self.revision:
+        if revision is None:
+            say(f"the artifact does not name its revision ({REVISION}): taken for {self.revision}")
+        elif revision != self.revision:
             raise Failure(UNUSABLE, f"the artifact is revision {revision!r}, the release wants {self.revision}")
         return files
 
