@@ -67,6 +67,8 @@ ALLOWED: dict[str, set[str]] = {
     "generate": GROUND | SHARED,
     "git": {"errors"},
     "plan": GROUND | SHARED,
+    "compare": GROUND | SHARED,
+    "deltas": GROUND | SHARED | {"plan"},
     "hub": {"lockgate", "errors"},
     "registry": {"lockgate", "errors"},
     "release": GROUND | SHARED,
@@ -76,6 +78,8 @@ ALLOWED: dict[str, set[str]] = {
     | SHARED
     | {
         "baseline",
+        "compare",
+        "deltas",
         "export",
         "fix",
         "pipeline",

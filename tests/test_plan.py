@@ -201,7 +201,7 @@ def test_engines_compute_the_same_facts(pristine: Path, engine: str) -> None:
     ours, other = (pipeline.compute(pristine, pipeline.Options(engine=e), plan.FACTS) for e in ("embedded", engine))
     assert ours.facts == other.facts
     assert ours.facts["prod"]["servers"][0]["flags"]["model"] == "Qwen/Qwen3-14B"
-    assert list(ours.objects) == ["dev", "canary", "prod", "argocd"]
+    assert list(ours.objects) == ["dev", "canary", "prod", "argocd/"]
 
 
 def older_rules(root: Path) -> None:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "check": "Gate every environment: what would go wrong in the cluster, at the line to change.",
     "cmp": "Print an overlay's manifests for Argo CD, if the gate agrees.",
     "completion": "Print the completion script of a shell.",
+    "diff": "Show what a change does to what is rendered, and to GPUs, image, model, flags and cost.",
     "doctor": "Ask a cluster what it lacks for the repository, with a dry run of every object.",
     "export": "Write the rules or what they judge for OPA, conftest or Gatekeeper.",
     "explain": "Say why a rule exists, what breaks it, how to mend it, how to exempt from it.",

@@ -22,6 +22,9 @@ _OTHERS = re.compile(
 )
 _ENCODED = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}={0,2}(?![A-Za-z0-9+/=])")
 _HIDDEN = "***"
+_NAMES = r"(?:token|passwords?|passwd|secret|api[_-]?keys?|credentials?)"
+_NAME = re.compile(rf"(?:^|[_.-]){_NAMES}$", re.IGNORECASE)
+_NAMED = re.compile(rf"(?<![A-Za-z0-9])((?:[\w-]*[_-])?{_NAMES}[\"']?\s*[:=]\s*)[^\s,}}]+", re.IGNORECASE)
 _LETTERS = 12
 """Different characters that a random value of this length has at least; `hf_xxxx` has fewer."""
 
@@ -36,6 +39,11 @@ def find(text: str) -> Iterator[str]:
         decoded = _decoded(match[0])
         if decoded:
             yield from (f"{kind} in base64" for kind in find(decoded))
+
+
+def is_name_of_one(name: str) -> bool:
+    """Whether a variable or flag of that name holds a credential: `HF_TOKEN`, `api-key`."""
+    return _NAME.search(name) is not None
 
 
 def _is_random(value: str) -> bool:
@@ -57,6 +65,11 @@ def mask(text: str) -> str:
     for shape in (*SHAPES.values(), _OTHERS):
         text = shape.sub(_HIDDEN, text)
     return text
+
+
+def mask_named(text: str) -> str:
+    """`text` with every value hidden that stands behind a name like `HF_TOKEN:` or `--api-key=`."""
+    return _NAMED.sub(rf"\1{_HIDDEN}", text)
 
 
 def mask_values(line: str) -> str:

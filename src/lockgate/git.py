@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What a hook of Git sets and what would lead to another checkout than the folder's own.
 _OF_A_HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"}
+_DEFAULT_BRANCHES = ("origin/main", "origin/master", "main", "master")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,19 @@ class Checkout:
             msg = f"{revision!r} is no commit, branch or tag of {self.top}"
             raise LockgateError(msg, "`git log --oneline --all` shows them; a shallow clone lacks old ones")
         return done.stdout.strip()
+
+    def base(self) -> str:
+        """Where the branch in hand left the default branch; the last commit where that is not known."""
+        head = _run(self.top, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").stdout.strip()
+        for branch in filter(None, (head, *_DEFAULT_BRANCHES)):
+            found = self.merge_base("HEAD", branch)
+            if found:
+                return found
+        return self.commit_of("HEAD")
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The last commit that two revisions share; '' when there is none, or no such revision."""
+        return _run(self.top, "merge-base", "--end-of-options", one, other).stdout.strip()
 
     def uncommitted(self, folders: Sequence[str]) -> list[str]:
         """Files below `folders` of the repository that differ from the last commit, new ones too."""

@@ -140,7 +140,7 @@ class Computed(NamedTuple):
     Attributes:
         repository: The repository.
         ruleset: The rules that computed.
-        objects: Rendered objects by environment, and by folder that is no environment's, such as `argocd`.
+        objects: Rendered objects by environment, and by folder that is no environment's, such as `argocd/`.
         facts: What `policies/facts.rego` says, by environment.
         not_covered: Objects that hold pods which no rule reads, each `Kind/name (environment)`.
     """
@@ -175,7 +175,8 @@ def compute(path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSe
             msg = f"policies/facts.rego computes no `{name}`: it is older than this Lockgate, or was changed"
             raise LockgateError(msg, "take policies/ of a repository that this Lockgate writes (`lockgate new DIR`)")
     objects = {r.overlay.environment: r.objects for r in scene.renderings}
-    return Computed(scene.repository, scene.ruleset, {**objects, **scene.argo.rendered}, facts, evaluation.not_covered)
+    folders = {f"{path}/": found for path, found in scene.argo.rendered.items()}
+    return Computed(scene.repository, scene.ruleset, {**objects, **folders}, facts, evaluation.not_covered)
 
 
 def rules_around(path: Path) -> tuple[Repository, RuleSet]:

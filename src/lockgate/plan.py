@@ -43,12 +43,17 @@ class Memory:
     have: int
     words: str
 
-    def __str__(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """Whether it fits, with both numbers for one GPU where there is a sum."""
         verdict = {True: "fits", False: "does not fit", None: "not covered"}[self.fits]
         if not self.gpus:
-            return f"{self.container}: {verdict}: {self.words}"
+            return verdict
         need, have = (f"{size / self.gpus / _GIB:.1f}" for size in (self.need, self.have))
-        return f"{self.container}: {verdict}: {need} of {have} GiB a GPU: {self.words}"
+        return f"{verdict}: {need} of {have} GiB a GPU"
+
+    def __str__(self) -> str:
+        return f"{self.container}: {self.verdict}: {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
