@@ -92,6 +92,11 @@ WRONG = {
     "no-path": (RESULT, '{"id": "TEAM002", "msg": "x", "object": {}}', "team/owner.rego:8: a result lacks 'path': "),
     "text": (RESULT, '"the pod wants a label"', "team/owner.rego:8: a result is no object: 'the pod wants a label'"),
     "other-id": (RESULT, RESULT.replace("M002", "M007"), "team/owner.rego:8: a result has the id 'TEAM007', which"),
+    "lost": (
+        "some workload in workloads.all",
+        "some workload in workloads.all\n\tevery one in workloads.all { not one.object.spec.paused }",
+        "team/owner.rego:19: the embedded engine loses a variable of this line in an inner `every`",
+    ),
     "syntax": ("some workload in workloads.all", "some workload in", "team/owner.rego:"),
 }  # fmt: skip
 

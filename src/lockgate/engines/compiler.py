@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.engines import PACKAGE, entry, python
+from lockgate.engines.closures import closed, comprehensions
+from lockgate.engines.negation import hoisted
+from lockgate.engines.pairs import unpaired
 from lockgate.engines.source import distinct
 from lockgate.engines.unbound import unbound
+from lockgate.engines.unwritten import refuse_unwritten
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -25,13 +29,17 @@ if TYPE_CHECKING:
 
     from lockgate.rules import RuleSet
 
+_ENTRY = "entry.rego"
 ENTRYPOINT = f"{PACKAGE}/outcome"
 FUNCTION = f"g0.data.{PACKAGE}.outcome"
 """What rego-cpp calls the entry point's function in the plan."""
 _POSITION = re.compile(r"\(error \d*:?[^|\n]*\|(\d+)\|\d+\s*\(errormsg (?:\d+:)?([^\n]*)\)")
 _ERROR = re.compile(r"\(errormsg (?:\d+:)?([^\n]*)\)")
+_COMPUTED_INDEX = re.compile(r"(?<=[\w\])}])\[[^\[\]\n]*?(?:\w\(|[+*/%-])[^\[\]\n]*\]")
+"""An index that is a call or a sum; rego-cpp 1.5.2 cannot compile it in a comprehension, and says nothing."""
 _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 _REFUSED = 2
+_MEND = "mend the Rego at that line; where `opa check` has nothing to say, --engine opa runs it as it is"
 
 
 def python_code(ruleset: RuleSet) -> str:
@@ -68,10 +76,25 @@ def failure(modules: Sequence[tuple[str, str]], detail: str) -> LockgateError:
     """An error of rego-cpp that carries no place; the modules are searched for what it names."""
     match = _ERROR.search(detail)
     problem = (match[1] if match else detail.strip()[:200]).strip()
+    if problem.startswith("rego-"):  # a node of its tree and no sentence
+        return _unsaid(modules)
     missing = _MISSING.search(problem)
     place = _first_use(modules, missing[1]) if missing else ""
     hint = "`opa check --strict` on the policies folder, or --engine opa, says where"
     return LockgateError(f"{place}{problem or 'the rules could not be evaluated'}", hint)
+
+
+def _unsaid(modules: Sequence[tuple[str, str]]) -> LockgateError:
+    """An error of rego-cpp without a word: the likely place is named."""
+    for name, text in modules:
+        for scope in comprehensions(text):
+            found = _COMPUTED_INDEX.search(scope.own)
+            if found:
+                line = text.count("\n", 0, scope.start + found.start()) + 1
+                msg = f"{name}:{line}: the embedded engine cannot compile an index that is computed in a comprehension"
+                return LockgateError(msg, "give the index a variable first: `at := count(xs) - 1` and `xs[at]`")
+    msg = "the embedded engine cannot compile the rules, and does not say why"
+    return LockgateError(msg, "leave out the last change to find the place, or run with --engine opa")
 
 
 def _library() -> Any:
@@ -91,19 +114,30 @@ def _plan(modules: Sequence[tuple[str, str]], entry_text: str) -> Any:
     made.log_level = regopy.rego_shared.LogLevel.NONE  # complaints are raised, not printed
     for name, text in distinct(modules):
         try:
-            made.add_module(name, text)
+            made.add_module(name, closed(unpaired(text)))
         except regopy.RegoError as error:
             raise _syntax_error(name, text, str(error)) from error
     try:
-        made.add_module("entry.rego", entry_text)
+        made.add_module(_ENTRY, entry_text)
         bundle = made.build(None, [ENTRYPOINT])
         if not bundle.ok():
             raise failure(modules, str(bundle.node()))
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             made.save_bundle(folder, bundle, regopy.BundleFormat.JSON)
-            return json.loads(Path(folder, "plan.json").read_text(encoding="utf-8"))
+            plan = json.loads(Path(folder, "plan.json").read_text(encoding="utf-8"))
     except regopy.RegoError as error:
         raise failure(modules, str(error)) from error
+    _name_files(plan, modules)
+    return plan
+
+
+def _name_files(plan: Any, modules: Sequence[tuple[str, str]]) -> None:
+    """Files by their paths: rego-cpp keeps the last part alone, in the order of the whole names."""
+    kept = plan["static"].get("files", [])
+    names = sorted([*(name for name, _ in modules), _ENTRY])
+    if [one["value"] for one in kept] == [name.rpartition("/")[2] for name in names]:
+        for one, name in zip(kept, names, strict=True):
+            one["value"] = name
 
 
 def _syntax_error(name: str, text: str, detail: str) -> LockgateError:
@@ -111,7 +145,7 @@ def _syntax_error(name: str, text: str, detail: str) -> LockgateError:
     match = _POSITION.search(detail)
     line = text.encode().count(b"\n", 0, int(match[1])) + 1 if match else 1
     problem = match[2] if match else detail.strip().splitlines()[0]
-    return LockgateError(f"{name}:{line}: {problem}", "mend the Rego at that line; `opa check` says more")
+    return LockgateError(f"{name}:{line}: {problem}", _MEND)
 
 
 def _first_use(modules: Sequence[tuple[str, str]], function: str) -> str:
@@ -129,6 +163,8 @@ def main() -> int:
     order = json.load(sys.stdin.buffer)
     try:
         plan = _plan([(name, text) for name, text in order["modules"]], order["entry"])
+        refuse_unwritten(plan)
+        hoisted(plan)
         text = python.source(plan, FUNCTION)
     except LockgateError as error:
         sys.stdout.write(json.dumps({"message": error.message, "hint": error.hint}))

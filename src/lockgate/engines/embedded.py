@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from lockgate.model import Json
     from lockgate.rules import RuleSet
 
-_WRITERS: Final = ("compiler.py", "plan.py", "python.py", "source.py")
+_WRITERS: Final = (
+    *("closures.py", "compiler.py", "definitions.py", "negation.py", "pairs.py"),
+    *("plan.py", "python.py", "source.py", "unwritten.py"),
+)
 """The modules beside this one that decide what the code is."""
 
 _PYTHON: Final = str(sys.implementation.cache_tag)

@@ -11,38 +11,31 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from lockgate.engines.definitions import WORDS, bare, definitions
 from lockgate.engines.source import package_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SKIPPED = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*')
-_BLOCK = re.compile(r"^(?!package\b|import\b)[A-Za-z_].*(?:\n(?![A-Za-z_]).*)*", re.MULTILINE)
 _HEAD = re.compile(r"(?:default[ \t]+)?([A-Za-z_]\w*)")
 _IMPORT = re.compile(r"^import[ \t]+(?:\w+\.)*(\w+)(?:[ \t]+as[ \t]+(\w+))?", re.MULTILINE)
 # A name by itself: no field, no call, no key of an object.
 _NAME = re.compile(r"(?<![\w.])([a-z_]\w*)(?![\w(])(?!\.\w+(?:\.\w+)*\()(?!\s*:[^=])")
-_WORDS = frozenset(
-    (
-        *("as", "contains", "data", "default", "else", "every", "false", "if", "import", "in", "input"),
-        *("not", "null", "package", "some", "true", "with", "_"),
-    )
-)
 
 
 def unbound(modules: Sequence[tuple[str, str]]) -> Iterator[tuple[str, int, str]]:
     """File, line and name of each name that means nothing, in the order of files and lines."""
     known: dict[str, set[str]] = defaultdict(set)
-    bare = [(name, _SKIPPED.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)) for name, text in modules]
-    for _, text in bare:
-        known[package_of(text)] |= {head[1] for block in _BLOCK.finditer(text) if (head := _HEAD.match(block[0]))}
-    for file, text in bare:
-        meant = _WORDS | known[package_of(text)] | {alias or last for last, alias in _IMPORT.findall(text)}
-        for block in _BLOCK.finditer(text):
+    plain = [(name, bare(text)) for name, text in modules]
+    for _, text in plain:
+        known[package_of(text)] |= {head[1] for _, block in definitions(text) if (head := _HEAD.match(block))}
+    for file, text in plain:
+        meant = WORDS | known[package_of(text)] | {alias or last for last, alias in _IMPORT.findall(text)}
+        for start, block in definitions(text):
             seen = set(meant)
-            for found in _NAME.finditer(block[0]):
-                if found[1] not in seen and not _bound(found[1], block[0]):
-                    yield file, text.count("\n", 0, block.start() + found.start()) + 1, found[1]
+            for found in _NAME.finditer(block):
+                if found[1] not in seen and not _bound(found[1], block):
+                    yield file, text.count("\n", 0, start + found.start()) + 1, found[1]
                 seen.add(found[1])
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate.engines.builtins.operands import listed, number, string, whole
 from lockgate.engines.values import RegoSet, compare, equal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lockgate.engines.builtins.operands import Builtin
 
@@ -25,10 +27,25 @@ def _plain(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
+def _exactly(operation: Callable[[Any, Any], Any], one: Any, other: Any) -> int | float:
+    """Decimal fractions as OPA counts with them: 0.1 + 0.2 is 0.3."""
+    first, second = number(one), number(other)
+    if isinstance(first, int) and isinstance(second, int):
+        return _plain(operation(first, second))
+    return _plain(float(operation(Decimal(repr(first)), Decimal(repr(second)))))
+
+
+def _folded(operation: Callable[[Any, Any], Any], start: int, values: Any) -> int | float:
+    total: int | float = start
+    for value in listed(values):
+        total = _exactly(operation, total, value)
+    return total
+
+
 def _minus(one: Any, other: Any) -> Any:
     if type(one) is RegoSet and type(other) is RegoSet:
         return RegoSet((key, item) for key, item in one.items() if key not in other)
-    return _plain(number(one) - number(other))
+    return _exactly(operator.sub, one, other)
 
 
 def _divided(one: Any, other: Any) -> int | float:
@@ -115,9 +132,9 @@ def _parse_bytes(value: Any) -> int:
 
 
 TABLE: Final[Mapping[str, Builtin]] = {
-    "plus": lambda a, b: _plain(number(a) + number(b)),
+    "plus": lambda a, b: _exactly(operator.add, a, b),
     "minus": _minus,
-    "mul": lambda a, b: _plain(number(a) * number(b)),
+    "mul": lambda a, b: _exactly(operator.mul, a, b),
     "div": _divided,
     "rem": _remainder,
     "abs": lambda a: abs(number(a)),
@@ -126,8 +143,8 @@ TABLE: Final[Mapping[str, Builtin]] = {
     "round": _round,
     "to_number": _to_number,
     "count": _count,
-    "sum": lambda a: _plain(sum(map(number, listed(a)))),
-    "product": lambda a: _plain(math.prod(map(number, listed(a)))),
+    "sum": lambda a: _folded(operator.add, 0, a),
+    "product": lambda a: _folded(operator.mul, 1, a),
     "max": _largest,
     "min": _smallest,
     "numbers.range": _range,
