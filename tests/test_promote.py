@@ -1,4 +1,4 @@
-"""`lockgate promote` in real checkouts: what it commits, what it refuses, and that it leaves the files in hand alone."""
+"""`lockgate promote` in real checkouts: what it commits, what it refuses; the files in hand stay as they are."""
 
 from __future__ import annotations
 
