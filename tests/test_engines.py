@@ -199,6 +199,34 @@ def test_a_conflict_while_running_is_an_error(tmp_path: Path, server: str) -> No
             run(engine, ruleset)
 
 
+NUMBERS = """package lockgate.facts
+
+import rego.v1
+
+shown := [sprintf("%v %s %d %f %g", [one, one, one, one, one]) | some one in input.numbers]
+
+inside := sprintf("%v %v", [input.numbers, json.marshal(input.numbers)])
+
+added := [sprintf("%v", [one + 1]) | some one in input.numbers]
+
+same := input.numbers
+"""
+
+
+def test_numbers_of_every_size_are_shown_alike(tmp_path: Path, server: str) -> None:
+    """YAML has 1e21, 100.0 and -0.0, and the API server takes them as whole numbers."""
+    small = [0.1, -0.5, 1e-5, 1e-7, 0.0001, 1.5, -0.0, 5e-324]
+    large = [100.0, 1e5, 123456.7, 1e6, 1234567.5, -1234567.1, 123456789.0, 12345678901234.567, 1e15, 1e16, 1e21]
+    whole = [0, -1, 2**31, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 10**21]
+    ruleset = rules.load(small_policies.write(tmp_path, {"facts.rego": NUMBERS}))
+    documents = [{"environment": "prod", "objects": [], "numbers": [*small, *large, *whole]}]
+    found = run("embedded", ruleset, documents)
+    assert run("opa", ruleset, documents) == found
+    assert run(server, ruleset, documents) == found
+    assert found[0].facts["shown"][8] == "100 %!s(int64=100) 100 %!f(int64=100) %!g(int64=100)"
+    assert found[0].facts["shown"][12].startswith("1.2345675e+06 ")
+
+
 def test_strings_of_every_kind_come_back_alike(tmp_path: Path, server: str) -> None:
     text = (
         "package lockgate.facts\n\nimport rego.v1\n\nreplicas := 1\n\n"

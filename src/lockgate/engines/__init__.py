@@ -98,6 +98,16 @@ def base_documents(ruleset: RuleSet, settings: Mapping[str, Json]) -> dict[str, 
     return {**ruleset.data, **settings}
 
 
+def copied(document: Json) -> Json:
+    """A document as every engine gets it: through JSON, whose 100.0 and 1e2 are the number 100."""
+    return json.loads(json.dumps(document), parse_float=_number)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
 def outcomes(values: Iterable[Json]) -> list[Outcome]:
     """Raw values of `outcome` as `Outcome` objects in canonical form."""
     return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import json
 import marshal
 import os
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lockgate import cache
-from lockgate.engines import Evaluate, Outcome, base_documents, entry, outcomes, values
+from lockgate.engines import Evaluate, Outcome, base_documents, copied, entry, outcomes, values
 from lockgate.engines.builtins import ENTRY, TABLE, global_name
 from lockgate.errors import LockgateError
 
@@ -45,11 +44,11 @@ def session(ruleset: RuleSet, settings: Mapping[str, Json], _engine: str) -> Ite
     Raises:
         LockgateError: regopy cannot be loaded, or a module has an error (with file and line).
     """
-    data = _copied(base_documents(ruleset, settings))
+    data = copied(base_documents(ruleset, settings))
     make = _function(ruleset)
 
     def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
-        return outcomes(values.plain(_decided(make, _copied(document), data)) for document in documents)
+        return outcomes(values.plain(_decided(make, copied(document), data)) for document in documents)
 
     yield evaluate
 
@@ -64,11 +63,6 @@ def shipped_text(ruleset: RuleSet) -> str:
 
     head = '"""The shipped rules as Python code; written when the wheel was built."""'
     return f"{head}\n\nDIGEST = {_digest(ruleset)!r}\n\n\n{python_code(ruleset)}"
-
-
-def _copied(document: Json) -> Json:
-    """A document as every other engine gets it: through JSON."""
-    return json.loads(json.dumps(document))
 
 
 def _decided(make: Callable[[Json, Json], Json], document: Json, data: Json) -> Json:

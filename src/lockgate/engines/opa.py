@@ -17,6 +17,7 @@ from lockgate.engines import (
     Outcome,
     base_documents,
     batch_entry,
+    copied,
     entry,
     outcomes,
 )
@@ -64,7 +65,7 @@ def _write(folder: Path, ruleset: RuleSet, settings: Mapping[str, Json]) -> None
         target = modules / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    data = json.dumps(base_documents(ruleset, settings))
+    data = json.dumps(copied(base_documents(ruleset, settings)))
     (folder / "data.json").write_text(data, encoding="utf-8")
 
 
@@ -74,7 +75,7 @@ def _evaluate(program: str, folder: Path, documents: Sequence[Mapping[str, Json]
         f"--data={folder / 'modules'}", f"--data={folder / 'data.json'}",
         f"data.{PACKAGE}_batch.outcomes",
     ]  # fmt: skip
-    payload = json.dumps({"documents": list(documents)})
+    payload = json.dumps({"documents": copied(list(documents))})
     try:
         ended = subprocess.run(command, input=payload, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except OSError as error:

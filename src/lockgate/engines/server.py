@@ -19,6 +19,7 @@ from lockgate.engines import (
     Outcome,
     base_documents,
     batch_entry,
+    copied,
     entry,
     outcomes,
 )
@@ -47,7 +48,7 @@ def session(ruleset: RuleSet, settings: Mapping[str, Json], server: str) -> Iter
     pushed: list[str] = []
     try:
         _push(client, server, prefix, ruleset, pushed)
-        _call(server, client.update_or_create_data, base_documents(ruleset, settings), prefix)
+        _call(server, client.update_or_create_data, copied(base_documents(ruleset, settings)), prefix)
 
         def evaluate(documents: Sequence[Mapping[str, Json]]) -> list[Outcome]:
             return outcomes(_query(client, server, prefix, documents))
@@ -101,7 +102,7 @@ def _send(client: Any, server: str, endpoint: str, text: str, pushed: list[str])
 
 def _query(client: Any, server: str, prefix: str, documents: Sequence[Mapping[str, Json]]) -> list[Json]:
     package = f"{prefix}.{PACKAGE}_batch"
-    answer = _call(server, client.query_rule, {"documents": list(documents)}, package, "outcomes")
+    answer = _call(server, client.query_rule, {"documents": copied(list(documents))}, package, "outcomes")
     values: list[Json] = answer.get("result", [])
     if len(values) != len(documents):
         msg = f"the OPA server answered for {len(values)} of {len(documents)} documents"

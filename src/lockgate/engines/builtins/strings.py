@@ -77,25 +77,40 @@ def _formatted(match: re.Match[str], rest: Iterator[Any]) -> str:
 
 def _shown(verb: str, value: Any, places: str | None) -> str:
     kind = type(value)
-    if verb in "feg" and kind is float:
-        return f"{value:.{places or 6}{verb}}" if verb != "g" or places else text(value)
-    if verb in "dx" and kind is int:
+    if kind is float and verb in "feg" and (verb != "g" or places):
+        return f"{value:.{places or 6}{verb}}"
+    if kind is int and verb in "dx":
         return format(value, verb)
-    if verb in "vs" and kind is str:
-        return str(value)
-    if verb == "v" or (verb == "s" and kind not in {int, float}):
-        return text(value)
+    if verb == "v" or (verb == "s" and _go_type(value) not in {"int64", "float64"}) or (verb == "g" and kind is float):
+        return _bare(value)
     if verb == "q" and kind is str:
         return text(value)
-    return f"%!{verb}({_go_type(value)}={text(value) if kind is not str else value})"
+    return f"%!{verb}({_go_type(value)}={_bare(value)})"
 
 
 def _go_type(value: Any) -> str:
-    return {int: "int64", float: "float64"}.get(type(value), "string")
+    if type(value) is int:
+        return "int64" if -(2**63) <= value < 2**63 else "big.Int"
+    return "float64" if type(value) is float else "string"
+
+
+def _bare(value: Any) -> str:
+    """A value as Go shows it where it is no member of a collection."""
+    if type(value) is str:
+        return value
+    return _shortest(value) if type(value) is float else text(value)
+
+
+def _shortest(value: float) -> str:
+    """Go's %g of the fewest digits that are this number: an exponent from 1e+06 on, where Python has 1e+16."""
+    shown = text(value)
+    if value.is_integer() or "e" in shown or abs(value) < 10**6:
+        return shown
+    return f"{value:.{len(shown.replace('.', '').lstrip('-')) - 1}e}"
 
 
 def _extra(rest: Iterator[Any]) -> str:
-    unused = [f"{_go_type(value)}={value if type(value) is str else text(value)}" for value in rest]
+    unused = [f"{_go_type(value)}={_bare(value)}" for value in rest]
     return f"%!(EXTRA {', '.join(unused)})" if unused else ""
 
 
