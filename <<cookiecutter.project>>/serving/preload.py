@@ -284,7 +284,8 @@ def run(options: argparse.Namespace) -> None:
     if cache.marked():
         say(f"{options.label} is in {cache.root} already")
     else:
-        say(f"fetching {options.label} into {cache.root}")
+        where = "" if options.source == "hub" else f" from {options.source}"
+        say(f"fetching {options.label} into {cache.root}{where}")
         with alone(cache, options.lock_seconds) as held:
             if cache.marked():
                 say(f"{options.label} is in {cache.root} already")

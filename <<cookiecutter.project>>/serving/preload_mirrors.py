@@ -100,9 +100,9 @@ class S3(Mirror):
             raise Failure(
                 NOT_FOUND, f"{file.name} is listed, but s3://{'/'.join(place.values())} is not there"
             ) from error
-        total = answer["ContentRange"].rpartition("/")[2] if start else answer["ContentLength"]
-        self._same_size(file, int(total))
-        yield from answer["Body"].iter_chunks(READ)
+        yield from self._rest(
+            file, start, answer.get("ContentRange", ""), answer["ContentLength"], answer["Body"].iter_chunks(READ)
+        )
 
     def publish(self) -> None:
         """Copy the marked snapshot into the bucket, then its marker; what is there already stays."""
@@ -178,12 +178,9 @@ class Oci(Mirror):
         """Yield the bytes of a layer from `start` on."""
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})}
         with self._get(f"/blobs/sha256:{file.hash}", headers) as answer:
-            ranged = answer.headers.get("Content-Range", "")
-            self._same_size(file, int(ranged.rpartition("/")[2] or answer.headers.get("Content-Length", file.size)))
-            skip = 0 if ranged else start  # a registry without ranges begins anew
-            for block in answer.iter_content(READ):
-                yield block[skip:]
-                skip = max(0, skip - len(block))
+            known = answer.headers
+            size = int(known.get("Content-Length", file.size))
+            yield from self._rest(file, start, known.get("Content-Range", ""), size, answer.iter_content(READ))
 
     def _get(self, path: str, headers: dict[str, str]) -> Any:
         """Return an answer, after as much asking as that takes: a token may end within the hour that a model takes."""

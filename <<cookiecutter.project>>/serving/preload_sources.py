@@ -26,7 +26,7 @@ from preload_cache import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 # Files at once, as the hub's client does it.
 WORKERS = 8
@@ -150,7 +150,12 @@ class Mirror:
         return ask()
 
     @staticmethod
-    def _same_size(file: File, size: int) -> None:
-        """Refuse a file that is not as listed before it is fetched."""
+    def _rest(file: File, start: int, ranged: str, size: int, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield a file's bytes from `start` on; `ranged` is the Content-Range of an answer that begins there."""
+        size = int(ranged.rpartition("/")[2]) if ranged else size
         if size != file.size:
             raise Failure(UNUSABLE, f"{file.name} has {size} bytes, {file.size} are listed: publish it anew")
+        skip = 0 if ranged else start  # who knows no ranges begins anew
+        for block in blocks:
+            yield block[skip:]
+            skip = max(0, skip - len(block))

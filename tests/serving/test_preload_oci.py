@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Done = subprocess.CompletedProcess[str]
-WAITS = ("--stall-seconds=0.5",)
+# A busy machine is no stall.
+WAITS = ("--stall-seconds=20",)
+STALLED = "--stall-seconds=0.5"
 TITLE, FILEPATH = "org.opencontainers.image.title", "org.cncf.model.filepath"
 
 
@@ -197,7 +199,7 @@ def test_killed_at_any_request_it_marks_nothing_and_the_next_run_ends_it(artifac
 def test_two_at_once_fetch_it_once(artifact: Artifact) -> None:
     artifact.fill()
     artifact.proxy.faults = [Fault("/blobs/", "hold")]
-    with artifact.begin("--stall-seconds=20") as first:
+    with artifact.begin() as first:
         assert artifact.proxy.held.wait(60), first.communicate(timeout=5)
         with artifact.begin() as second:
             assert second.stdout
@@ -349,7 +351,7 @@ def scene_layer(artifact: Artifact, title: str = WEIGHTS, size: int = 0, kind: s
 def scene_proxy(artifact: Artifact, fault: dict[str, Any]) -> Done:
     artifact.fill()
     artifact.proxy.faults = [Fault(**fault)]
-    return artifact.fetch()
+    return artifact.fetch(*[STALLED] * (fault["kind"] == "stall"))
 
 
 def scene_nobody(artifact: Artifact) -> Done:
@@ -382,7 +384,7 @@ def scene_token(artifact: Artifact, tmp_path: Path, password: str = "", status: 
 def scene_signal(artifact: Artifact, number: int) -> Done:
     artifact.fill()
     artifact.proxy.faults = [Fault("/blobs/", "hold")]
-    with artifact.begin("--stall-seconds=20") as process:
+    with artifact.begin() as process:
         assert artifact.proxy.held.wait(60), process.communicate(timeout=5)
         process.send_signal(number)
         said = process.communicate(timeout=20)

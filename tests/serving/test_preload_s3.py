@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Done = subprocess.CompletedProcess[str]
-WAITS = ("--stall-seconds=0.5",)
+# A busy machine is no stall.
+WAITS = ("--stall-seconds=20",)
+STALLED = "--stall-seconds=0.5"
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_it_fetches_what_the_listing_names_and_no_code(mirror: Mirror, cache: Pa
     done = mirror.fetch()
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == f"preload: fetching {MODEL}@{REVISION} into {cache}"
+    assert lines[0] == f"preload: fetching {MODEL}@{REVISION} into {cache} from {mirror.place}"
     assert re.fullmatch(rf"preload: 4 of 4 files to fetch, 0.0 MiB; .* free in {cache}", lines[1])
     assert lines[-1] == f"preload: {MODEL}@{REVISION} is whole"
     assert is_whole(cache)
@@ -302,7 +304,7 @@ def test_two_at_once_without_a_lock_leave_it_whole(mirror: Mirror) -> None:
     """As on a file system whose locks mean nothing: neither waits for the other."""
     mirror.bucket.fill()
     mirror.proxy.faults = [Fault(WEIGHTS, "hold", times=1)]
-    with mirror.begin("--stall-seconds=20") as first:
+    with mirror.begin() as first:
         assert mirror.proxy.held.wait(60), first.communicate(timeout=5)
         done = mirror.fetch("--lock-seconds=0.2")
         mirror.proxy.release.set()
@@ -325,7 +327,7 @@ def test_no_key_is_written_or_shown(mirror: Mirror, hub: Hub) -> None:
 def test_the_log_tells_how_far_it_is(mirror: Mirror) -> None:
     mirror.bucket.fill()
     mirror.proxy.faults = [Fault(WEIGHTS, "hold")]
-    with mirror.begin("--stall-seconds=20") as process:
+    with mirror.begin() as process:
         assert process.stdout
         told = next(line for line in process.stdout if "MiB/s" in line)
         mirror.proxy.release.set()
@@ -378,7 +380,7 @@ def scene_no_file(mirror: Mirror) -> Done:
 def scene_proxy(mirror: Mirror, fault: dict[str, Any]) -> Done:
     mirror.bucket.fill()
     mirror.proxy.faults = [Fault(**fault)]
-    return mirror.fetch()
+    return mirror.fetch(*[STALLED] * (fault["kind"] == "stall"))
 
 
 def scene_listing(mirror: Mirror, text: str) -> Done:
@@ -416,7 +418,7 @@ def scene_listed(
 def scene_signal(mirror: Mirror, number: int) -> Done:
     mirror.bucket.fill()
     mirror.proxy.faults = [Fault(WEIGHTS, "hold")]
-    with mirror.begin("--stall-seconds=20") as process:
+    with mirror.begin() as process:
         assert mirror.proxy.held.wait(60), process.communicate(timeout=5)
         process.send_signal(number)
         said = process.communicate(timeout=20)
