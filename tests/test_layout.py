@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "lockgate"
 MODULES = sorted(SOURCE.rglob("*.py"))
+POLICIES = sorted((ROOT / "<<cookiecutter.project>>" / "policies").rglob("*.rego"))
 SCRIPTS = [*sorted((ROOT / "hooks").glob("*.py")), *sorted((ROOT / "tools").glob("*.py")), ROOT / "noxfile.py"]
 
 LONGEST_MODULE = 400  # lines
@@ -190,6 +191,11 @@ def test_slow_packages_are_imported_inside_functions(path: Path) -> None:
 def test_modules_and_functions_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
     assert [(name, lines) for name, lines in functions(path) if lines > LONGEST_FUNCTION] == []
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=name_of)
+def test_policies_stay_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
 
 
 def test_the_median_function_is_short() -> None:

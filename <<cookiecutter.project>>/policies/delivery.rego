@@ -3,6 +3,7 @@ package lockgate.delivery
 
 import data.lockgate.lib.catalogue
 import data.lockgate.lib.delivery
+import data.lockgate.lib.deployed
 import data.lockgate.lib.environment
 import data.lockgate.lib.objects
 import data.lockgate.lib.refs
@@ -160,25 +161,25 @@ rendered_namespaces := {pod.namespace | some pod in refs.pods; pod.namespace != 
 
 # The rest is seen in the repository document: all Applications, and the environments that are checked.
 deny contains result if {
-	some stray in strays
+	some stray in deployed.strays
 	found := delivery.finding("ARG003", stray.application, array.concat(stray.source.field, ["path"]), sprintf("Application '%v' wants a folder of the repository in source.path, found '%v'", [
 		stray.application.name,
 		stray.source.path,
 	]))
-	result := object.union(found, {"environments": meant(stray)})
+	result := object.union(found, {"environments": deployed.meant(stray)})
 }
 
 deny contains result if {
 	input.repository.applications_complete
-	some name in lacking
-	not name in {other | some stray in strays; some other in meant(stray)}
-	some place in [missing_place(name)]
+	some name in deployed.lacking
+	not name in {other | some stray in deployed.strays; some other in deployed.meant(stray)}
+	some place in [deployed.missing_place(name)]
 	found := results.finding_at("ARG003", place.object, place.path, sprintf("%v wants an Application that deploys it, found none", [data.environments[name].overlay]))
 	result := object.union(found, {"environments": [name]})
 }
 
 deny contains result if {
-	some name in environment_names
+	some name in deployed.environment_names
 	deploying := [application |
 		some application in input.repository.applications
 		application.environment == name
@@ -187,76 +188,16 @@ deny contains result if {
 	application := deploying[index]
 	earlier := [other.name |
 		some other in array.slice(deploying, 0, index)
-		cluster_of(other) == cluster_of(application)
+		deployed.cluster_of(other) == deployed.cluster_of(application)
 	]
 	count(earlier) > 0
-	found := delivery.finding("ARG003", application, path_of(application), sprintf("%v wants one Application, found '%v' beside '%v'", [
+	found := delivery.finding("ARG003", application, deployed.path_of(application), sprintf("%v wants one Application, found '%v' beside '%v'", [
 		data.environments[name].overlay,
 		application.name,
 		earlier[0],
 	]))
 	result := object.union(found, {"environments": [name]})
 }
-
-environment_names := sort(object.keys(object.get(input, ["repository", "environments"], {})))
-
-# Sources whose folder is not there.
-strays := [{"application": application, "source": source} |
-	some application in input.repository.applications
-	some source in application.sources
-	source.exists == false
-]
-
-# Environments that no Application deploys, where some are deployed at all.
-lacking := [name |
-	some name in environment_names
-	count(deployed) + count(strays) > 0
-	not name in deployed
-]
-
-deployed := {application.environment |
-	some application in input.repository.applications
-	application.environment != ""
-}
-
-# The environments that a stray was meant for: its namespace tells, else those that lack one.
-meant(stray) := named if {
-	named := named_by_namespace(stray.application)
-	count(named) > 0
-} else := lacking if {
-	count(lacking) > 0
-} else := environment_names
-
-named_by_namespace(application) := [name |
-	ns := application.spec.destination.namespace
-	is_string(ns)
-	some name in environment_names
-	object.get(data.environments[name], "namespace", "") == ns
-]
-
-# The list that lacks an element, else the overlay's line in lockgate.yaml.
-missing_place(name) := places[0] if {
-	lists := [{"object": ref, "path": path} |
-		some application in input.repository.applications
-		application.environment != ""
-		count(application.element) > 0
-		ref := application.object
-		path := array.slice(application.element, 0, count(application.element) - 1)
-	]
-	places := array.concat(lists, [results.settings_place(["environments", name, "overlay"])])
-}
-
-path_of(application) := paths[0] if {
-	paths := [array.concat(source.field, ["path"]) |
-		some source in application.sources
-		source.git
-		source.path != ""
-	]
-}
-
-cluster_of(application) := concat("|", [objects.string_at(destination, "server"), objects.string_at(destination, "name")]) if {
-	destination := application.spec.destination
-} else := ""
 
 # METADATA
 # title: Argo CD syncs by itself, and leaves the replicas to the autoscaler

@@ -8,6 +8,7 @@ import data.lockgate.lib.quantity
 import data.lockgate.lib.refs
 import data.lockgate.lib.results
 import data.lockgate.lib.scaling
+import data.lockgate.lib.taints
 import data.lockgate.lib.vllm
 import data.lockgate.lib.workloads
 import rego.v1
@@ -31,11 +32,6 @@ other_pods := [workload |
 # Agents of nodes (exporters, drivers, device plugins) belong on GPU nodes and on tainted ones.
 on_each_node(workload) if workload.object.kind == "DaemonSet"
 
-pool_taints := [taint |
-	some taint in environment.pool.taints
-	taint.effect in {"NoSchedule", "NoExecute"}
-]
-
 # METADATA
 # title: GPU pods tolerate exactly the taints of their pool
 # description: >-
@@ -51,20 +47,20 @@ pool_taints := [taint |
 deny contains result if {
 	rule_holds_here
 	some workload in gpu_pods
-	some taint in unmet(workload)
-	count(near(workload, taint)) == 0
-	msg := sprintf("no toleration for the taint %v of the pool, wanted one", [taint_words(taint)])
+	some taint in taints.unmet(workload)
+	count(taints.near(workload, taint)) == 0
+	msg := sprintf("no toleration for the taint %v of the pool, wanted one", [taints.taint_words(taint)])
 	found := results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations"]), msg)
-	result := results.with_fix(found, [{"op": "append", "path": found.path, "value": fitting(taint)}])
+	result := results.with_fix(found, [{"op": "append", "path": found.path, "value": taints.fitting(taint)}])
 }
 
 deny contains result if {
 	rule_holds_here
 	some workload in gpu_pods
-	some taint in unmet(workload)
-	wrong := near(workload, taint)[0]
-	msg := sprintf("the toleration %v does not fit the pool, wanted %v", [toleration_words(wrong.toleration), taint_words(taint)])
-	field := differing(wrong.toleration, taint)
+	some taint in taints.unmet(workload)
+	wrong := taints.near(workload, taint)[0]
+	msg := sprintf("the toleration %v does not fit the pool, wanted %v", [taints.toleration_words(wrong.toleration), taints.taint_words(taint)])
+	field := taints.differing(wrong.toleration, taint)
 	path := array.concat(workload.path, ["tolerations", wrong.index, field])
 	result := fitting_answer(taint, field, results.finding("SCH001", workload.object, path, msg))
 }
@@ -73,16 +69,11 @@ deny contains result if {
 	rule_holds_here
 	some workload in gpu_pods
 	some i, toleration in workload.pod.tolerations
-	readable(toleration)
-	unneeded(workload, toleration)
-	msg := sprintf("the toleration %v fits no taint of the pool, wanted only: %v", [toleration_words(toleration), concat(", ", [taint_words(taint) | some taint in pool_taints])])
+	taints.readable(toleration)
+	taints.unneeded(workload, toleration)
+	msg := sprintf("the toleration %v fits no taint of the pool, wanted only: %v", [taints.toleration_words(toleration), concat(", ", [taints.taint_words(taint) | some taint in taints.pool_taints])])
 	result := results.removed(results.finding("SCH001", workload.object, array.concat(workload.path, ["tolerations", i]), msg))
 }
-
-# The toleration of one taint and no other.
-fitting(taint) := {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect} if taint.value
-
-fitting(taint) := {"key": taint.key, "operator": "Exists", "effect": taint.effect} if not taint.value
 
 fitting_answer(taint, field, found) := results.set_to(found, taint[field]) if {
 	taint[field]
@@ -93,89 +84,6 @@ rule_holds_here if {
 	is_array(environment.pool.taints)
 	not environment.pool.tolerations_added_by_cluster
 }
-
-unmet(workload) := [taint |
-	some taint in pool_taints
-	not tolerated(workload.pod, taint)
-]
-
-tolerated(pod, taint) if {
-	some toleration in pod.tolerations
-	tolerates(toleration, taint)
-}
-
-# Kubernetes' own comparison. A toleration without a key tolerates every taint.
-tolerates(toleration, taint) if {
-	same_key(toleration, taint)
-	same_effect(toleration, taint)
-	same_value(toleration, taint)
-}
-
-same_key(toleration, taint) if toleration.key == taint.key
-
-same_key(toleration, _) if for_all(toleration)
-
-for_all(toleration) if {
-	toleration.operator == "Exists"
-	object.get(toleration, "key", "") == ""
-}
-
-same_effect(toleration, taint) if object.get(toleration, "effect", "") in {"", taint.effect}
-
-same_value(toleration, _) if toleration.operator == "Exists"
-
-same_value(toleration, taint) if {
-	object.get(toleration, "operator", "Equal") == "Equal"
-	object.get(toleration, "value", "") == object.get(taint, "value", "")
-}
-
-# Fields of another type than text are the schema's matter.
-readable(toleration) if {
-	is_object(toleration)
-	count([field | some field in ["key", "operator", "value", "effect"]; not is_string(object.get(toleration, field, ""))]) == 0
-}
-
-# Tolerations with the taint's key that do not fit it.
-near(workload, taint) := [{"index": i, "toleration": toleration} |
-	list := object.get(workload.pod, "tolerations", [])
-	some i
-	toleration := list[i]
-	toleration.key == taint.key
-	readable(toleration)
-	not fits_another(toleration)
-]
-
-fits_another(toleration) if {
-	some taint in environment.pool.taints
-	tolerates(toleration, taint)
-}
-
-differing(toleration, taint) := "effect" if not same_effect(toleration, taint)
-
-differing(toleration, taint) := "value" if same_effect(toleration, taint)
-
-unneeded(workload, toleration) if {
-	key := toleration.key
-	not for_all(toleration)
-	not startswith(key, "node.kubernetes.io/")
-	not fits_another(toleration)
-	unmet_keys := {taint.key | some taint in unmet(workload)}
-	not key in unmet_keys
-}
-
-taint_words(taint) := sprintf("%v=%v:%v", [taint.key, taint.value, taint.effect]) if taint.value
-
-taint_words(taint) := sprintf("%v:%v", [taint.key, taint.effect]) if not taint.value
-
-toleration_words(t) := sprintf("%v%v", [taint_key_words(t), effect_words(t)])
-
-taint_key_words(t) := sprintf("%v=%v", [t.key, t.value]) if t.value
-
-taint_key_words(t) := object.get(t, "key", "") if not t.value
-
-effect_words(t) := sprintf(":%v", [t.effect]) if t.effect
-
-effect_words(t) := "" if not t.effect
 
 # METADATA
 # title: No pod tolerates every taint
@@ -192,7 +100,7 @@ deny contains result if {
 	some workload in workloads.all
 	not on_each_node(workload)
 	some i, toleration in workload.pod.tolerations
-	for_all(toleration)
+	taints.for_all(toleration)
 	msg := "a toleration with operator Exists has no key and fits every taint, wanted a key"
 	result := results.finding("SCH002", workload.object, array.concat(workload.path, ["tolerations", i]), msg)
 }
@@ -292,9 +200,9 @@ expressions_on(term, label) := [j |
 deny contains result if {
 	some workload in other_pods
 	some i, toleration in workload.pod.tolerations
-	readable(toleration)
+	taints.readable(toleration)
 	gpu_toleration(toleration)
-	msg := sprintf("a pod without GPU tolerates %v, wanted no toleration of the GPU pool", [toleration_words(toleration)])
+	msg := sprintf("a pod without GPU tolerates %v, wanted no toleration of the GPU pool", [taints.toleration_words(toleration)])
 	result := results.removed(results.finding("SCH004", workload.object, array.concat(workload.path, ["tolerations", i]), msg))
 }
 
