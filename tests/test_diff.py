@@ -295,6 +295,35 @@ def test_an_older_revision_is_counted_by_the_rules_in_hand(diff: Diff, team: Pat
     assert "22 -> 26" in diff()
 
 
+def test_findings_that_are_new_and_gone(diff: Diff, team: Path) -> None:
+    edited(team, SERVE, "gpu-memory-utilization: 0.9", "gpu-memory-utilization: 0.4")
+    committed(team)
+    assert "Findings: 0 new, 0 gone\n" in diff("--check")
+    edited(team, SERVE, "gpu-memory-utilization: 0.4", "gpu-memory-utilization: 0.9")
+    edited(team, BOUNDS, "maxReplicas: 3", "maxReplicas: 4")
+    said = diff("--check")
+    # The line that a finding stands at may move: it is gone by its rule, object and field.
+    gone = "- VLM002 ConfigMap/qwen-chat-serve data.serve.yaml.gpu-memory-utilization (dev)"
+    peak = "GPUs at the peak: HPA max 4 pods x 2 GPUs = 8, doubled at promotion: 16"
+    new = f"{BOUNDS}:8 error CST001 {peak} > budget 12 (prod)"
+    assert f"\nFindings: 1 new, 1 gone\n  + {new}\n  {gone}\n" in said
+    assert "\n- **gone** VLM002 ConfigMap/qwen-chat-serve" in diff("--check", "--format", "markdown")
+    found = document(diff, "--check")["findings"]
+    assert [(one["rule"], one["file"], one["line"]) for one in found["new"]] == [("CST001", BOUNDS, 8)]
+    assert found["gone"] == [gone[2:]]
+    assert "findings" not in document(diff)
+
+
+def test_an_exemption_that_goes_changes_a_finding_and_no_object(diff: Diff, team: Path) -> None:
+    settings = team / "lockgate.yaml"
+    text = settings.read_text()
+    settings.write_text(text[: text.index("# A rule that may be broken")])
+    said = diff("--check", "--exit-code", code=1)
+    assert said.startswith("nothing changes in what is rendered")
+    assert "\nFindings: 2 new, 0 gone\n  + overlays/canary/release/kustomization.yaml:" in said
+    assert diff("--exit-code").count("\n") == 1
+
+
 def unbuildable(team: Path) -> str:
     edited(team, "overlays/prod/kustomization.yaml", "resources:\n", "resources:\n  - gone.yaml\n")
     committed(team)

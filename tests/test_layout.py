@@ -34,6 +34,7 @@ SHARED = {
     "progress",
     "resources",
     "scalars",
+    "tables",
     "yamledit",
     "yamltext",
 }  # helpers without a stage's knowledge
@@ -48,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "progress": set(),
     "resources": {"errors"},
     "scalars": set(),
+    "tables": {"credentials", "pages"},
     "yamledit": {"errors"},
     "yamltext": {"errors", "model"},
     "settings": {"errors", "model", "yamltext"},

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
-from lockgate import pipeline, plan
-from lockgate.report import tables
+from lockgate import pipeline, plan, tables
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -154,6 +154,21 @@ def test_memory_that_nobody_counts_is_not_covered(
     assert "  dev, canary  vllm: fits: " in said
     [line] = [line for line in said.splitlines() if line.startswith("  prod         vllm: not covered: ")]
     assert words in line
+
+
+def test_servers_of_one_name_are_told_apart(lockgate: Run, repository: Path) -> None:
+    second = repository / "overlays/dev/second.yaml"
+    rendered = subprocess.run(
+        ["kustomize", "build", str(repository / "overlays/dev")], capture_output=True, text=True, check=True
+    )
+    [server] = [one for one in yaml.safe_load_all(rendered.stdout) if one["kind"] == "Deployment"]
+    server["metadata"]["name"] = "second"
+    second.write_text(yaml.safe_dump(server))
+    edit(repository, "overlays/dev/kustomization.yaml", "resources:\n", "resources:\n  - second.yaml\n")
+    said = planned(lockgate, repository, "--env", "dev")
+    assert "  dev  Deployment/qwen-chat/vllm: fits: " in said
+    assert "  dev  Deployment/second/vllm: " in said
+    assert "  dev  Deployment qwen-chat: replicas 1 pods x 2 GPUs = 2; Deployment second: replicas 1 pods" in said
 
 
 def test_a_kind_without_a_number_of_pods_is_not_counted(lockgate: Run, repository: Path) -> None:

@@ -67,6 +67,16 @@ def mask(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """Text without control characters, which could rewrite a terminal and which XML refuses."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def said(text: str) -> str:
+    """Text for a report that others read: nothing that has the shape of a credential, printable only."""
+    return printable(mask(text))
+
+
 def mask_named(text: str) -> str:
     """`text` with every value hidden that stands behind a name like `HF_TOKEN:` or `--api-key=`."""
     return _NAMED.sub(rf"\1{_HIDDEN}", text)

@@ -73,7 +73,7 @@ def _values(side: Side, *, named: bool) -> Iterator[tuple[str, _Value]]:
         yield from ((f"{prefix}{what}", value) for what, value in _server(server))
     for memory in one.memory:
         yield _said(
-            f"memory of {memory.container}", memory.verdict if memory.gpus else f"{memory.verdict}: {memory.words}"
+            f"memory of {memory.server}", memory.verdict if memory.gpus else f"{memory.verdict}: {memory.words}"
         )
     yield from _costs(one)
 

@@ -94,11 +94,16 @@ def gate(
     step(f"evaluating {len(scene.ruleset.rules)} rules")
     evaluation = _evaluate(scene, options)
     step("finding the lines to change")
+    return scene, _report(scene, evaluation, options)
+
+
+def _report(scene: Scene, evaluation: evaluate.Evaluation, options: Options) -> Report:
+    """What the rules found, at the lines to change."""
     repository, renderings, judging = scene.repository, scene.renderings, _judging(scene)
     violations = [violation for violation in evaluation.violations if violation.rule in judging]
     lines = blame.Lines(partial(_locate, scene.traces, scene.argo), scene.argo.delivery.served)
     found = blame.findings(violations, judging, repository.settings, renderings, lines, options.today)
-    return scene, Report(
+    return Report(
         environments=tuple(scene.traces),
         objects={r.overlay.environment: len(r.objects) for r in renderings},
         rules=judging,
@@ -139,20 +144,22 @@ class Computed(NamedTuple):
 
     Attributes:
         repository: The repository.
-        ruleset: The rules that computed.
         objects: Rendered objects by environment, and by folder that is no environment's, such as `argocd/`.
         facts: What `policies/facts.rego` says, by environment.
         not_covered: Objects that hold pods which no rule reads, each `Kind/name (environment)`.
+        report: What the gate says of it; None where that was not asked.
     """
 
     repository: Repository
-    ruleset: RuleSet
     objects: Mapping[str, tuple[dict[str, Json], ...]]
     facts: Mapping[str, Mapping[str, Json]]
     not_covered: tuple[str, ...]
+    report: Report | None
 
 
-def compute(path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSet | None = None) -> Computed:
+def compute(
+    path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSet | None = None, *, gated: bool = False
+) -> Computed:
     """The repository around `path` and the facts about each of its environments.
 
     Args:
@@ -160,6 +167,7 @@ def compute(path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSe
         options: How to run.
         wanted: The facts that there must be.
         ruleset: Rules to compute with; None for the repository's own.
+        gated: Whether the gate's report is wanted too.
 
     Raises:
         LockgateError: As `check`, or the rules do not compute a fact.
@@ -176,7 +184,8 @@ def compute(path: Path, options: Options, wanted: Sequence[str], ruleset: RuleSe
             raise LockgateError(msg, "take policies/ of a repository that this Lockgate writes (`lockgate new DIR`)")
     objects = {r.overlay.environment: r.objects for r in scene.renderings}
     folders = {f"{path}/": found for path, found in scene.argo.rendered.items()}
-    return Computed(scene.repository, scene.ruleset, {**objects, **folders}, facts, evaluation.not_covered)
+    report = _report(scene, evaluation, options) if gated else None
+    return Computed(scene.repository, {**objects, **folders}, facts, evaluation.not_covered, report)
 
 
 def rules_around(path: Path) -> tuple[Repository, RuleSet]:

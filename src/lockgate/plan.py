@@ -28,7 +28,7 @@ class Memory:
     """Whether a server's model fits the GPUs of its pod.
 
     Attributes:
-        container: The server.
+        server: Its container, or workload and container where several servers have that name.
         fits: Whether it does; None where nobody can tell.
         gpus: GPUs of the pod, 0 where there is no sum.
         need: Bytes that it wants of all of them together, 0 where there is no sum.
@@ -36,7 +36,7 @@ class Memory:
         words: The sum, or why there is none.
     """
 
-    container: str
+    server: str
     fits: bool | None
     gpus: int
     need: int
@@ -53,7 +53,7 @@ class Memory:
         return f"{verdict}: {need} of {have} GiB a GPU"
 
     def __str__(self) -> str:
-        return f"{self.container}: {self.verdict}: {self.words}"
+        return f"{self.server}: {self.verdict}: {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +164,16 @@ def _environment(settings: Settings, name: str, facts: Mapping[str, Json]) -> En
         steady_gpus=sum(one["fewest"] * one["gpus_per_pod"] for one in controllers),
         budget=known.gpu_budget,
         price=pool.gpu_hour if pool else None,
-        memory=tuple(_memory(server) for server in facts["servers"]),
+        memory=tuple(_memory(server, facts["servers"]) for server in facts["servers"]),
     )
 
 
-def _memory(server: Mapping[str, Json]) -> Memory:
+def _memory(server: Mapping[str, Json], servers: Sequence[Mapping[str, Json]]) -> Memory:
     fit = server["memory"]
     words = fit.get("why") or f"{fit['needs']}, of {fit['offers']}"
-    return Memory(
-        server["container"], fit.get("fits"), fit.get("gpus", 0), fit.get("need", 0), fit.get("have", 0), words
-    )
+    alone = sum(one["container"] == server["container"] for one in servers) == 1
+    name = server["container"] if alone else server["id"]
+    return Memory(name, fit.get("fits"), fit.get("gpus", 0), fit.get("need", 0), fit.get("have", 0), words)
 
 
 def _shared(settings: Settings, environments: Sequence[Environment]) -> Iterator[Shared]:

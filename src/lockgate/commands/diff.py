@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from lockgate import compare, deltas, discover, git, pipeline, plan
+from lockgate import baseline, compare, deltas, discover, git, pipeline, plan
 from lockgate.errors import LockgateError
 from lockgate.progress import progress
 from lockgate.settings import FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from lockgate.model import Finding
     from lockgate.pipeline import Computed
     from lockgate.rules import RuleSet
 
@@ -41,6 +43,18 @@ class Part(NamedTuple):
     objects: tuple[compare.ObjectChange, ...]
 
 
+class Findings(NamedTuple):
+    """What the gate says of one side and not of the other.
+
+    Attributes:
+        new: Open findings of the side after that the side before does not have.
+        gone: Findings of the side before that are no more, in words.
+    """
+
+    new: tuple[Finding, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
 class Difference(NamedTuple):
     """What differs between two sides.
 
@@ -49,17 +63,24 @@ class Difference(NamedTuple):
         new: The side after, in words.
         parts: Environments, then folders.
         total: Numbers of all environments together that differ.
+        findings: What the gate says; None where it was not asked.
     """
 
     old: str
     new: str
     parts: tuple[Part, ...]
     total: tuple[deltas.Delta, ...]
+    findings: Findings | None
 
     @property
     def changed(self) -> tuple[Part, ...]:
         """The parts that differ."""
         return tuple(part for part in self.parts if part.state != "same")
+
+    @property
+    def differs(self) -> bool:
+        """Whether a part or a finding does."""
+        return bool(self.changed) or any(self.findings or ())
 
 
 class _Side(NamedTuple):
@@ -84,8 +105,11 @@ class _Side(NamedTuple):
 @click.argument("path", default=".", metavar="[PATH]", type=click.Path(path_type=Path))
 @click.option("--env", "environments", multiple=True, metavar="NAME", help="Compare this environment; repeatable.")
 @click.option("--format", "shape", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--check", "gated", is_flag=True, help="Gate both sides: which findings are new, which are gone.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something changes, like git.")
-def command(revision: str | None, path: Path, environments: tuple[str, ...], shape: str, *, exit_code: bool) -> int:
+def command(
+    revision: str | None, path: Path, environments: tuple[str, ...], shape: str, *, exit_code: bool, gated: bool
+) -> int:
     """Show what changes in what is rendered, from REV to the files in hand, or REV..REV.
 
     REV is a commit, branch or tag; default: where this branch left the default branch. Both sides are built and
@@ -96,12 +120,12 @@ def command(revision: str | None, path: Path, environments: tuple[str, ...], sha
     """
     from lockgate.commands import differing
 
-    found = _difference(path, revision or "", environments)
+    found = _difference(path, revision or "", environments, gated=gated)
     differing.FORMATS[shape](found, sys.stdout)
-    return int(exit_code and bool(found.changed))
+    return int(exit_code and found.differs)
 
 
-def _difference(path: Path, revision: str, environments: Sequence[str]) -> Difference:
+def _difference(path: Path, revision: str, environments: Sequence[str], *, gated: bool) -> Difference:
     repository, ruleset = pipeline.rules_around(path)
     # An overlay's folder selects its environment.
     chosen = environments or [o.environment for o in repository.overlays]
@@ -112,10 +136,12 @@ def _difference(path: Path, revision: str, environments: Sequence[str]) -> Diffe
         sides = []
         for one in (first, last):
             line.step(f"rendering {one[:12] or 'the files in hand'}")
-            sides.append(_side(checkout, repository.root, one, wanted, ruleset))
+            sides.append(_side(checkout, repository.root, one, partial(_computed, wanted, ruleset, gated=gated)))
     _refuse_unknown(environments, [*repository.settings.environments], sides)
     before, after = sides
-    return Difference(before.words, after.words, tuple(_parts(before, after, whole=not wanted)), _total(before, after))
+    parts = tuple(_parts(before, after, whole=not wanted))
+    findings = _findings(before, after) if gated else None
+    return Difference(before.words, after.words, parts, _total(before, after), findings)
 
 
 def _revisions(checkout: git.Checkout, text: str) -> tuple[str, str]:
@@ -152,25 +178,27 @@ def _refuse_path(checkout: git.Checkout, text: str) -> None:
         raise
 
 
-def _side(checkout: git.Checkout, root: Path, revision: str, wanted: Sequence[str], ruleset: RuleSet) -> _Side:
+def _side(checkout: git.Checkout, root: Path, revision: str, computed: Callable[[Path], Computed | None]) -> _Side:
     if revision == IN_HAND:
-        return _Side("the files in hand", _computed(root, wanted, ruleset))
+        return _Side("the files in hand", computed(root))
     commit = checkout.commit_of(revision)[:12]
     with checkout.at(revision) as copy, _told(revision, copy):
         if not (copy / FILE).is_file():
             msg = f"no {FILE}, so no repository of Lockgate"
             raise LockgateError(msg, "name a revision that has the repository")
         words = commit if commit.startswith(revision) or revision.startswith(commit) else f"{revision} ({commit})"
-        return _Side(words, _computed(copy, wanted, ruleset))
+        return _Side(words, computed(copy))
 
 
-def _computed(root: Path, wanted: Sequence[str], ruleset: RuleSet) -> Computed | None:
+def _computed(wanted: Sequence[str], ruleset: RuleSet, root: Path, *, gated: bool) -> Computed | None:
     """A side's rendering and facts, of those of the environments that it has; None when it has none of them."""
-    if not wanted:
-        return pipeline.compute(root, pipeline.Options(), plan.FACTS, ruleset)
-    known = discover.find(root).settings.environments
-    there = tuple(name for name in wanted if name in known)
-    return pipeline.compute(root, pipeline.Options(there), plan.FACTS, ruleset) if there else None
+    there: tuple[str, ...] = ()
+    if wanted:
+        known = discover.find(root).settings.environments
+        there = tuple(name for name in wanted if name in known)
+        if not there:
+            return None
+    return pipeline.compute(root, pipeline.Options(there), plan.FACTS, ruleset, gated=gated)
 
 
 @contextlib.contextmanager
@@ -208,3 +236,13 @@ def _parts(before: _Side, after: _Side, *, whole: bool) -> Iterator[Part]:
 def _total(before: _Side, after: _Side) -> tuple[deltas.Delta, ...]:
     old, new = ([side.environment for side in one.sides().values()] for one in (before, after))
     return tuple(deltas.total(old, new))
+
+
+def _findings(before: _Side, after: _Side) -> Findings:
+    """New and gone as a baseline of the side before tells them: lines may move, fields may not."""
+    old, new = (side.computed.report if side.computed else None for side in (before, after))
+    entries = baseline.parse(baseline.text(old), before.words) if old else []
+    if new is None:
+        return Findings((), tuple(map(str, entries)))
+    found = baseline.applied(new, entries)
+    return Findings(found.open, found.stale)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import click
 
-from lockgate import credentials, pages
+from lockgate import credentials, pages, tables
 from lockgate.compare import MISSING
-from lockgate.report import common, tables
-from lockgate.report.tables import Table
+from lockgate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from lockgate.commands.diff import Difference, Part
     from lockgate.compare import Change, ObjectChange
     from lockgate.deltas import Delta
-    from lockgate.model import Json
+    from lockgate.model import Finding, Json
 
 _WIDEST = 120
 """Characters of a value that are shown."""
@@ -32,16 +31,20 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 def text(found: Difference, stream: TextIO) -> None:
     """Writes a difference for a person, with colours on a terminal."""
-    if not found.changed:
-        click.echo(_nothing(found), file=stream)
-        return
-    click.echo(f"{_title(found)}\n", file=stream)
+    click.echo(_title(found), file=stream)
     rows = _rows(found)
     if rows:
         lines = tuple((where, what, f"{old} -> {new}") for where, what, old, new in rows)
-        tables.text([Table("What it means", _HEAD[:3], lines, headed=False)], stream)
         click.echo(file=stream)
-    for one, names in _objects(found):
+        tables.text([Table("What it means", _HEAD[:3], lines, headed=False)], stream)
+    if found.findings is not None:
+        click.echo(f"\n{_counts(found)}", file=stream)
+        for mark, line in _findings(found):
+            click.echo(f"  {click.style(mark, fg=_COLOURS[mark])} {line}", file=stream)
+    entries = _objects(found)
+    if entries:
+        click.echo(file=stream)
+    for one, names in entries:
         click.echo(f"{click.style(*_MARKS[one.state])} {_name(one)} ({', '.join(names)})", file=stream)
         for change in one.changes:
             for line in _lines(change):
@@ -51,17 +54,24 @@ def text(found: Difference, stream: TextIO) -> None:
 
 def markdown(found: Difference, stream: TextIO) -> None:
     """Writes a difference for a pull request: the numbers, and the objects folded away."""
-    if not found.changed:
-        stream.write(f"**Lockgate**: {pages.escaped(_nothing(found))}\n")
+    if not found.differs:
+        stream.write(f"**Lockgate**: {pages.escaped(_title(found))}\n")
         return
     stream.write(f"### Lockgate: {pages.escaped(_title(found))}\n\n")
     rows = _rows(found)
     stream.write(tables.markdown([Table("", _HEAD, rows)]) if rows else "No number changes.\n")
-    entries = _objects(found)
+    if found.findings is not None:
+        stream.write(f"\n{_counts(found)}\n\n")
+        words = {"+": "new", "-": "gone"}
+        stream.writelines(f"- **{words[mark]}** {pages.escaped(line)}\n" for mark, line in _findings(found))
+    left = _COMMENT - sum(len(cell) for row in rows for cell in row)
+    _fold(_objects(found), left, stream)
+
+
+def _fold(entries: list[tuple[ObjectChange, list[str]]], left: int, stream: TextIO) -> None:
     if not entries:
         return
     stream.write(f"\n<details><summary>{_count(len(entries), 'object')}</summary>\n")
-    left = _COMMENT - sum(len(cell) for row in rows for cell in row)
     for index, (one, names) in enumerate(entries):
         block = "".join(_block(one, names))
         left -= len(block)
@@ -74,7 +84,7 @@ def markdown(found: Difference, stream: TextIO) -> None:
 
 def as_json(found: Difference, stream: TextIO) -> None:
     """Writes a difference as JSON with sorted keys."""
-    document = {
+    document: dict[str, Json] = {
         "version": 1,
         "from": found.old,
         "to": found.new,
@@ -82,6 +92,9 @@ def as_json(found: Difference, stream: TextIO) -> None:
         "parts": [_part(part) for part in found.parts],
         "total": [_delta(one) for one in found.total],
     }
+    if found.findings is not None:
+        new = [_finding(one) for one in found.findings.new]
+        document["findings"] = {"new": new, "gone": list(map(credentials.mask, found.findings.gone))}
     json.dump(document, stream, indent=2, sort_keys=True, ensure_ascii=False)
     stream.write("\n")
 
@@ -95,14 +108,25 @@ FORMATS: Final[Mapping[str, Callable[[Difference, TextIO], None]]] = {
 _HEAD = ("where", "what", "before", "after")
 
 
-def _nothing(found: Difference) -> str:
-    names = ", ".join(part.name for part in found.parts)
+def _title(found: Difference) -> str:
+    names = ", ".join(part.name for part in found.changed or found.parts)
+    if found.changed:
+        return f"from {found.old} to {found.new}: {names} changed"
     return f"nothing changes in what is rendered, from {found.old} to {found.new} ({names})"
 
 
-def _title(found: Difference) -> str:
-    names = ", ".join(part.name for part in found.changed)
-    return f"from {found.old} to {found.new}: {names} changed"
+def _counts(found: Difference) -> str:
+    new, gone = found.findings or ((), ())
+    return f"Findings: {len(new)} new, {len(gone)} gone"
+
+
+def _findings(found: Difference) -> Iterator[tuple[str, str]]:
+    """A mark and a line for each finding that is new or gone."""
+    new, gone = found.findings or ((), ())
+    for one in new:
+        where = f"{one.location} {one.severity} {one.rule}"
+        yield "+", credentials.said(f"{where} {one.message} ({', '.join(one.environments)})")
+    yield from (("-", credentials.said(one)) for one in gone)
 
 
 def _count(number: int, name: str) -> str:
@@ -134,17 +158,17 @@ def _objects(found: Difference) -> list[tuple[ObjectChange, list[str]]]:
 
 
 def _name(one: ObjectChange) -> str:
-    return common.said(f"{one.ref.kind}/{one.ref.name}")
+    return credentials.said(f"{one.ref.kind}/{one.ref.name}")
 
 
 def _lines(change: Change) -> Iterator[str]:
     """One field in lines of text."""
     mark, _ = _MARKS[change.state]
-    field = common.said(change.field)
+    field = credentials.said(change.field)
     diff = change.lines()
     if diff:
         yield f"{mark} {field}:"
-        yield from (f"    {common.said(line)}" for line in _short(diff))
+        yield from (f"    {credentials.said(line)}" for line in _short(diff))
         return
     sides = _sides(change)
     if change.state == "changed":
@@ -180,9 +204,9 @@ def _shown(value: Json) -> str:
     if value is MISSING:
         return ""
     if not isinstance(value, str):
-        return common.said(json.dumps(value, ensure_ascii=False, default=str))
+        return credentials.said(json.dumps(value, ensure_ascii=False, default=str))
     plain = value.strip() == value and value.isprintable() and not _is_json(value)
-    return common.said(value if plain else json.dumps(value, ensure_ascii=False))
+    return credentials.said(value if plain else json.dumps(value, ensure_ascii=False))
 
 
 def _is_json(value: str) -> bool:
@@ -197,17 +221,17 @@ def _is_json(value: str) -> bool:
 def _block(one: ObjectChange, names: list[str]) -> Iterator[str]:
     """One object as Markdown: the fields in a table, texts of several lines below it."""
     fields = [change for change in one.changes if not change.lines()]
-    yield f"\n**{pages.escaped(_name(one))}** {one.state} in {pages.escaped(common.said(', '.join(names)))}\n"
+    yield f"\n**{pages.escaped(_name(one))}** {one.state} in {pages.escaped(credentials.said(', '.join(names)))}\n"
     if fields:
         yield "\n" + tables.row(("field", "before", "after")) + tables.row(("---",) * 3)
         for change in fields:
-            cells = (common.said(change.field), *_sides(change))
+            cells = (credentials.said(change.field), *_sides(change))
             yield tables.row([pages.code(cell, table=True) if cell else "" for cell in cells])
     for change in one.changes:
         lines = change.lines()
         if lines:
-            yield f"\n{pages.code(common.said(change.field))}\n\n"
-            yield _fenced([common.said(line) for line in _short(lines)])
+            yield f"\n{pages.code(credentials.said(change.field))}\n\n"
+            yield _fenced([credentials.said(line) for line in _short(lines)])
 
 
 def _fenced(lines: list[str]) -> str:
@@ -236,6 +260,17 @@ def _part(part: Part) -> dict[str, Json]:
 
 def _delta(one: Delta) -> dict[str, Json]:
     return {"what": one.what, "old": _masked(one.old) or None, "new": _masked(one.new) or None}
+
+
+def _finding(one: Finding) -> dict[str, Json]:
+    return {
+        "rule": one.rule,
+        "severity": str(one.severity),
+        "message": credentials.mask(one.message),
+        "file": one.location.file,
+        "line": one.location.line,
+        "environments": list(one.environments),
+    }
 
 
 def _change(change: Change) -> dict[str, Json]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate import pipeline, plan
+from lockgate import pipeline, plan, tables
 from lockgate.progress import progress
-from lockgate.report import tables
-from lockgate.report.tables import Table
+from lockgate.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -159,7 +158,7 @@ def _entry(one: Environment) -> dict[str, Json]:
         },
         "memory": [
             {
-                "container": m.container,
+                "server": m.server,
                 "fits": m.fits,
                 "gpus": m.gpus,
                 "need_bytes": m.need,

@@ -20,14 +20,8 @@ NOT_COVERED = "holds pods that no rule reads"
 """What every format says of an object of `Report.not_covered`."""
 
 
-def printable(text: str) -> str:
-    """Text without control characters, which could rewrite a terminal and which XML refuses."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def said(text: str) -> str:
-    """Text for a report that others read: nothing that has the shape of a credential, printable only."""
-    return printable(credentials.mask(text))
+printable = credentials.printable
+said = credentials.said
 
 
 def where(finding: Finding) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from lockgate import pages
-from lockgate.report import common
+from lockgate import credentials, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +54,12 @@ def text(tables: Sequence[Table], stream: TextIO) -> None:
                 name, justify="right" if index in table.right else "left", overflow="fold", no_wrap=index == 0
             )
         for row in table.rows:
-            framed.add_row(*(Text(common.said(cell)) for cell in row))
+            framed.add_row(*(Text(credentials.said(cell)) for cell in row))
         console.print(framed)
 
 
 def _aligned(table: Table) -> Iterator[str]:
-    rows = [tuple(map(common.said, row)) for row in ([table.head] if table.headed else []) + list(table.rows)]
+    rows = [tuple(map(credentials.said, row)) for row in ([table.head] if table.headed else []) + list(table.rows)]
     widths = [max((len(row[index]) for row in rows), default=0) for index in range(len(table.head))]
     if table.title:
         yield f"{table.title}\n"
@@ -79,11 +78,11 @@ def markdown(tables: Sequence[Table]) -> str:
 
 def _marked(table: Table) -> Iterator[str]:
     if table.title:
-        yield f"#### {pages.escaped(common.said(table.title))}\n\n"
+        yield f"#### {pages.escaped(credentials.said(table.title))}\n\n"
     yield row(table.head)
     yield row(["---:" if index in table.right else "---" for index in range(len(table.head))])
     for cells in table.rows:
-        yield row([pages.escaped(common.said(cell)) for cell in cells])
+        yield row([pages.escaped(credentials.said(cell)) for cell in cells])
 
 
 def row(cells: Sequence[str]) -> str:
