@@ -48,7 +48,7 @@ def tools() -> None:
     """Puts the control plane's programs on the PATH too; what is missing fails the run."""
     command = [sys.executable, str(ROOT / "tools" / "build.py"), "--cluster", "--path"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert True, f"{done.stderr}: run `python tools/build.py --cluster`"
+    assert done.returncode == 0, f"{done.stderr}: run `python tools/build.py --cluster`"
     os.environ["PATH"] = f"{done.stdout.strip()}{os.pathsep}{os.environ['PATH']}"
 
 
