@@ -68,7 +68,9 @@ def _kept(statements: Sequence[Statement], test: Statement) -> set[int]:
         equal = statements[main - 1]
         return {main, main - 1}.union(*(_chain(statements, makers, equal["stmt"][side]) for side in ("a", "b")))
     if statements[main]["type"] == "CallStmt":
-        return {main}
+        call = statements[main]["stmt"]
+        compared = call["args"] if call["func"] == "equal" else ()  # `==` in a comprehension
+        return {main}.union(*(_chain(statements, makers, operand) for operand in compared))
     return _chain(statements, makers, result)
 
 
@@ -79,7 +81,7 @@ def _chain(statements: Sequence[Statement], makers: Mapping[int, int], operand: 
     if at is None:
         return set()
     statement = statements[at]
-    if statement["type"] == "DotStmt":
+    if statement["type"] in {"AssignVarStmt", "DotStmt"}:
         return {at} | _chain(statements, makers, statement["stmt"]["source"])
     is_rule = statement["type"] == "CallStmt" and len(list(operands(statement))) == _DOCUMENTS
     return {at} if is_rule else set()
