@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "lockgate"
 MODULES = sorted(SOURCE.rglob("*.py"))
 POLICIES = sorted((ROOT / "<<cookiecutter.project>>" / "policies").rglob("*.rego"))
-SCRIPTS = [*sorted((ROOT / "hooks").glob("*.py")), *sorted((ROOT / "tools").glob("*.py")), ROOT / "noxfile.py"]
+FOLDERS = (ROOT / "hooks", ROOT / "tools", ROOT / "<<cookiecutter.project>>" / "serving")
+SCRIPTS = [*(path for folder in FOLDERS for path in sorted(folder.glob("*.py"))), ROOT / "noxfile.py"]
 
 LONGEST_MODULE = 400  # lines
 LONGEST_FUNCTION = 50  # lines

@@ -24,10 +24,13 @@ import statistics
 import sys
 import time
 import urllib.parse
-import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+# Nothing is written beside the program: its folder is a ConfigMap, or part of a repository.
+sys.dont_write_bytecode = True
+
+from smoke_report import Outcome, as_json, as_junit  # noqa: E402  # the line above comes first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,16 +48,6 @@ PROMPT = "Count from one to ten."
 
 class Fault(Exception):  # noqa: N818  # what a check found
     """A check failed; the text says what was wanted and found."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one check."""
-
-    name: str
-    seconds: float
-    text: str
-    failed: bool = False
 
 
 class Server:
@@ -314,39 +307,6 @@ def run(smoke: Smoke) -> Iterator[Outcome]:
         except Fault as fault:
             text, failed = str(fault), True
         yield Outcome(name, time.monotonic() - start, text, failed)
-
-
-def as_junit(outcomes: list[Outcome]) -> str:
-    """Return the outcomes as a JUnit report."""
-    failures = sum(outcome.failed for outcome in outcomes)
-    seconds = f"{sum(outcome.seconds for outcome in outcomes):.3f}"
-    attributes = {
-        "name": "smoke",
-        "tests": str(len(outcomes)),
-        "failures": str(failures),
-        "errors": "0",
-        "skipped": "0",
-    }
-    suite = ET.Element("testsuite", {**attributes, "time": seconds})
-    for outcome in outcomes:
-        case = ET.SubElement(
-            suite, "testcase", {"classname": "smoke", "name": outcome.name, "time": f"{outcome.seconds:.3f}"}
-        )
-        if outcome.failed:
-            ET.SubElement(case, "failure", {"message": printable(outcome.text)})
-        else:
-            ET.SubElement(case, "system-out").text = printable(outcome.text)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
-
-
-def printable(text: str) -> str:
-    """Return text without what XML cannot hold."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def as_json(outcomes: list[Outcome]) -> str:
-    """Return the outcomes as JSON."""
-    return json.dumps({"passed": not any(one.failed for one in outcomes), "checks": [vars(one) for one in outcomes]})
 
 
 class Parser(argparse.ArgumentParser):
