@@ -361,6 +361,8 @@ def unbuildable_here(team: Path) -> str:
         (lambda _team: "main..nowhere", (), "'nowhere' is no commit, branch or tag of "),
         (lambda _team: "main...nowhere", (), "'nowhere' is no commit, branch or tag of "),
         (lambda _team: "overlays/prod", (), "hint: PATH comes behind REV: lockgate diff HEAD overlays/prod"),
+        (lambda _team: "prod", (), "'prod' is no commit, branch or tag of "),
+        (lambda _team: "prod", (), "hint: an environment: --env prod"),
         (unrelated, (), " share no commit\nhint: compare them as they are: main.."),
         (
             lambda _team: "HEAD",

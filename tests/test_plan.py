@@ -6,13 +6,15 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from test_engines_random import RULESET, SETTINGS, Damage, damaged, damages
 
-from lockgate import pipeline, plan, tables
+from lockgate import deltas, engines, pipeline, plan, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +118,7 @@ def test_one_price_of_two_gives_no_total(lockgate: Run, repository: Path) -> Non
 def test_a_peak_above_its_budget_is_told_in_the_words_of_the_gate(lockgate: Run, repository: Path) -> None:
     edit(repository, BOUNDS, "maxReplicas: 3", "maxReplicas: 4")
     said = planned(lockgate, repository)
-    assert "  prod is above its budget: 16 > 12 GPUs; `lockgate check` fails\n" in said
+    assert "  prod is above its budget: 16 > 12 GPUs (CST001)\n" in said
     assert "  the cluster main is too small for all peaks at once\n" in said
     [prod] = document(lockgate, repository, "--env", "prod")["environments"]
     assert prod["above_budget"] is True
@@ -179,8 +181,8 @@ def test_a_kind_without_a_number_of_pods_is_not_counted(lockgate: Run, repositor
 
 
 def test_without_budgets_pools_and_clusters(lockgate: Run, repository: Path) -> None:
-    settings = "version: 1\nenvironments:\n  dev: {overlay: overlays/dev}\n"
-    (repository / "lockgate.yaml").write_text(settings)
+    text = "version: 1\nenvironments:\n  dev: {overlay: overlays/dev}\n"
+    (repository / "lockgate.yaml").write_text(text)
     said = planned(lockgate, repository)
     assert "  dev          1 / 1  2 / 2    none\n" in said
     assert "total" not in said
@@ -211,9 +213,30 @@ def test_a_terminal_gets_the_same_cells_and_no_control_characters() -> None:
         assert word in said
 
 
-@pytest.mark.parametrize("engine", ["opa"])
-def test_engines_compute_the_same_facts(pristine: Path, engine: str) -> None:
-    ours, other = (pipeline.compute(pristine, pipeline.Options(engine=e), plan.FACTS) for e in ("embedded", engine))
+@pytest.fixture(scope="module")
+def outcome() -> Iterator[Callable[[Any], engines.Outcome]]:
+    """What the rules say of a document."""
+    with engines.session("embedded", RULESET, SETTINGS.data()) as run:
+        yield lambda document: run([document])[0]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(damages)
+def test_damaged_objects_have_a_plan(outcome: Callable[[Any], engines.Outcome], damage: Damage) -> None:
+    """Whatever a field holds: sums of whole numbers, and a difference that is none."""
+    document = damaged(damage)
+    assume(document["environment"] in SETTINGS.environments)
+    facts = outcome(document).facts
+    [one] = plan.of(SETTINGS, {document["environment"]: facts}, ()).environments
+    assert all(isinstance(number, int) for number in (one.peak_pods, one.peak_gpus, one.steady_pods, one.steady_gpus))
+    assert all(memory.verdict for memory in one.memory)
+    side = deltas.Side(one, facts)
+    assert deltas.of(side, side) == []
+    assert {delta.what for delta in deltas.of(None, side)} >= {"GPUs at the peak"}
+
+
+def test_engines_compute_the_same_facts(pristine: Path) -> None:
+    ours, other = (pipeline.compute(pristine, pipeline.Options(engine=e), plan.FACTS) for e in ("embedded", "opa"))
     assert ours.facts == other.facts
     assert ours.facts["prod"]["servers"][0]["flags"]["model"] == "Qwen/Qwen3-14B"
     assert list(ours.objects) == ["dev", "canary", "prod", "argocd/"]

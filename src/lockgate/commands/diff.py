@@ -16,7 +16,7 @@ from lockgate.progress import progress
 from lockgate.settings import FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from lockgate.model import Finding
     from lockgate.pipeline import Computed
@@ -103,7 +103,9 @@ class _Side(NamedTuple):
 )
 @click.argument("revision", required=False, metavar="[REV]")
 @click.argument("path", default=".", metavar="[PATH]", type=click.Path(path_type=Path))
-@click.option("--env", "environments", multiple=True, metavar="NAME", help="Compare this environment; repeatable.")
+@click.option(
+    "--env", "environments", multiple=True, metavar="NAME", help="Compare this environment alone; repeatable."
+)
 @click.option("--format", "shape", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--check", "gated", is_flag=True, help="Gate both sides: which findings are new, which are gone.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 when something changes, like git.")
@@ -131,7 +133,7 @@ def _difference(path: Path, revision: str, environments: Sequence[str], *, gated
     chosen = environments or [o.environment for o in repository.overlays]
     wanted = chosen if environments or len(chosen) < len(repository.settings.environments) else ()
     checkout = git.checkout(repository.root)
-    first, last = _revisions(checkout, revision)
+    first, last = _revisions(checkout, revision, repository.settings.environments)
     with progress() as line:
         sides = []
         for one in (first, last):
@@ -144,7 +146,7 @@ def _difference(path: Path, revision: str, environments: Sequence[str], *, gated
     return Difference(before.words, after.words, parts, _total(before, after), findings)
 
 
-def _revisions(checkout: git.Checkout, text: str) -> tuple[str, str]:
+def _revisions(checkout: git.Checkout, text: str, environments: Container[str]) -> tuple[str, str]:
     """Both sides of `REV`, `REV..REV` or `REV...REV`, as git reads them.
 
     Raises:
@@ -154,7 +156,7 @@ def _revisions(checkout: git.Checkout, text: str) -> tuple[str, str]:
         return checkout.base(), IN_HAND
     one, dots, other = text.partition("...") if "..." in text else text.partition("..")
     if not dots:
-        _refuse_path(checkout, text)
+        _refuse_other(checkout, text, environments)
         return text, IN_HAND
     one, other = one or "HEAD", other or "HEAD"
     if dots == "..":
@@ -168,14 +170,15 @@ def _revisions(checkout: git.Checkout, text: str) -> tuple[str, str]:
     return base, other
 
 
-def _refuse_path(checkout: git.Checkout, text: str) -> None:
-    """A revision that is none, and a folder instead."""
+def _refuse_other(checkout: git.Checkout, text: str, environments: Container[str]) -> None:
+    """What stands in the place of a revision and is none, but something else that a person may mean."""
     try:
         checkout.commit_of(text)
     except LockgateError as error:
+        hint = f"an environment: --env {text}" if text in environments else error.hint
         if Path(text).exists():
-            raise LockgateError(error.message, f"PATH comes behind REV: lockgate diff HEAD {text}") from error
-        raise
+            hint = f"PATH comes behind REV: lockgate diff HEAD {text}"
+        raise LockgateError(error.message, hint) from error
 
 
 def _side(checkout: git.Checkout, root: Path, revision: str, computed: Callable[[Path], Computed | None]) -> _Side:

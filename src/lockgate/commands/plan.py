@@ -33,7 +33,7 @@ def command(path: Path, environments: tuple[str, ...], shape: str) -> int:
     """Say what the repository at PATH (default: here) takes: pods, GPUs and their memory, and what they cost.
 
     GPUs are counted as CST001 does, memory as VLM002 does. Costs appear where lockgate.yaml has a price
-    (pools.NAME.gpu_hour). It is no gate: a peak above its budget is told, and `lockgate check` fails on it.
+    (pools.NAME.gpu_hour). It is no gate: a peak above its budget is only told.
 
     Exit code 0: a plan; 2: no answer, such as a build that fails.
     """
@@ -108,7 +108,7 @@ def _joined(lines: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 def _notes(found: Plan) -> Iterator[str]:
     for one in found.environments:
         if one.above_budget:
-            yield f"{one.name} is above its budget: {one.peak_gpus} > {one.budget} GPUs; `lockgate check` fails"
+            yield f"{one.name} is above its budget: {one.peak_gpus} > {one.budget} GPUs (CST001)"
     for shared in found.shared:
         if shared.together > shared.gpus:
             yield f"the {shared.kind} {shared.name} is too small for all peaks at once"
