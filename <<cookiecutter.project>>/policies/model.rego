@@ -1,11 +1,13 @@
 # The model: one revision, no code of its own, weights from the claim.
 package lockgate.model
 
+import data.lockgate.lib.command
 import data.lockgate.lib.environment
 import data.lockgate.lib.hub
 import data.lockgate.lib.results
 import data.lockgate.lib.security
 import data.lockgate.lib.vllm
+import data.lockgate.lib.workloads
 import rego.v1
 
 # METADATA
@@ -13,13 +15,14 @@ import rego.v1
 # description: >-
 #   A model id alone means the main branch of its repository: the owner can change the weights under
 #   a running service, and `--trust-remote-code` runs the Python that lies beside them. A server whose
-#   weights come from a claim has to be told to stay offline, or it asks the hub at every start.
+#   weights come from a claim has to be told to stay offline, or it asks the hub at every start. A preload
+#   Job ends at once when the OCI artifact of its `--source` has no digest: a tag can be moved.
 # related_resources:
 #   - https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables#hfhuboffline
 # custom:
 #   id: MDL001
 #   severity: {dev: warning, canary: error, prod: error}
-#   remediation: Set `revision` to the 40 hex digits of a commit, leave `trust-remote-code` out, and give a server that reads a claim the variable `HF_HUB_OFFLINE` with the value "1".
+#   remediation: Set `revision` to the 40 hex digits of a commit, name an artifact by its digest (oci://REGISTRY/REPOSITORY@sha256:DIGEST), leave `trust-remote-code` out, and give a server that reads a claim the variable `HF_HUB_OFFLINE` with the value "1".
 deny contains result if {
 	some engine in vllm.engines
 	flag := engine.flags.revision
@@ -74,6 +77,35 @@ deny contains result if {
 	]))
 	result := results.set_to(found, "1")
 }
+
+deny contains result if {
+	some entry in workloads.containers
+	words := command.words(entry)
+	some word in words
+	regex.match(`(^|/)preload\.py$`, word.text)
+	source := artifact(words)
+	not regex.match(`@sha256:[0-9a-f]{64}$`, source.text)
+	result := results.finding("MDL001", entry.object, source.path, sprintf("container '%v' wants the artifact by its digest, oci://REGISTRY/REPOSITORY@sha256:DIGEST, found '%v'", [
+		entry.container.name,
+		source.text,
+	]))
+}
+
+# Where the preload program gets the model from, when it is an artifact and its name is known.
+artifact(words) := found[count(found) - 1] if {
+	found := [named |
+		some i, _ in words
+		named := source_at(words, i)
+		startswith(named.text, "oci://")
+		not contains(named.text, "$")
+	]
+}
+
+source_at(words, i) := {"text": trim_prefix(words[i].text, "--source="), "path": words[i].path} if {
+	startswith(words[i].text, "--source=")
+}
+
+source_at(words, i) := words[i + 1] if words[i].text == "--source"
 
 # In a part of what runs nobody knows of a preload Job: a server that writes to the claim downloads its model.
 may_fill_it(engine) if {

@@ -104,3 +104,42 @@ test_mdl001_in_a_part_a_server_may_fill_its_claim if {
 	read_only := samples.server_edited(samples.prod, [{"op": "remove", "path": ["env", "1"]}])
 	count(denied(object.union(read_only, {"partial": true}))) == 1
 }
+
+fetching(args) := {"objects": [{
+	"apiVersion": "batch/v1",
+	"kind": "Job",
+	"metadata": {"name": "preload"},
+	"spec": {"template": {"spec": {"containers": [{
+		"name": "preload",
+		"command": ["python3", "/opt/preload/preload.py"],
+		"args": args,
+	}]}}},
+}]}
+
+by_digest := sprintf("oci://registry.example.com/models/chat:v1@sha256:%s", [substring(concat("", [samples.revision, samples.revision]), 0, 64)])
+
+test_mdl001_artifact_by_tag if {
+	path := ["spec", "template", "spec", "containers", 0, "args", 1]
+	msg := "container 'preload' wants the artifact by its digest, oci://REGISTRY/REPOSITORY@sha256:DIGEST, found 'oci://r/chat:v1'"
+	ref := {"apiVersion": "batch/v1", "kind": "Job", "namespace": "", "name": "preload"}
+	wanted := {samples.result("MDL001", ref, path, msg)}
+	denied(fetching(["--config=x", "--source=oci://r/chat:v1"])) == wanted
+	denied(fetching(["--source", "oci://r/chat:v1"])) == wanted
+}
+
+test_mdl001_artifact_by_digest if denied(fetching([sprintf("--source=%s", [by_digest])])) == set()
+
+test_mdl001_the_last_source_counts if denied(fetching(["--source=oci://r/chat:v1", sprintf("--source=%s", [by_digest])])) == set()
+
+test_mdl001_other_sources_are_silent if {
+	denied(fetching(["--source=s3://models"])) == set()
+	denied(fetching(["--source=hub"])) == set()
+	denied(fetching(["--source"])) == set()
+	denied(fetching(["--source=oci://$(REGISTRY)/chat"])) == set()
+	denied(fetching([])) == set()
+}
+
+test_mdl001_another_program_is_silent if {
+	doc := fetching(["--source=oci://r/chat:v1"])
+	denied(json.patch(doc, [{"op": "replace", "path": "/objects/0/spec/template/spec/containers/0/command", "value": ["sync.py"]}])) == set()
+}

@@ -176,16 +176,26 @@ def compute(
     if scene is None:  # there is an environment, and none is left out
         raise AssertionError
     evaluation = _evaluate(scene, options)
+    facts = _facts(evaluation, wanted)
+    objects = {r.overlay.environment: r.objects for r in scene.renderings}
+    folders = {f"{path}/": found for path, found in scene.argo.rendered.items()}
+    report = _report(scene, evaluation, options) if gated else None
+    return Computed(scene.repository, {**objects, **folders}, facts, evaluation.not_covered, report)
+
+
+def _facts(evaluation: evaluate.Evaluation, wanted: Sequence[str]) -> dict[str, Mapping[str, Json]]:
+    """What the rules computed of each environment.
+
+    Raises:
+        LockgateError: A fact that is wanted is not among it.
+    """
     environments = evaluation.documents[evaluate.REPOSITORY]["repository"]["environments"]
     facts = {name: entry["facts"] for name, entry in environments.items()}
     for name in wanted:
         if any(name not in found for found in facts.values()):
             msg = f"policies/facts.rego computes no `{name}`: it is older than this Lockgate, or was changed"
             raise LockgateError(msg, "take policies/ of a repository that this Lockgate writes (`lockgate new DIR`)")
-    objects = {r.overlay.environment: r.objects for r in scene.renderings}
-    folders = {f"{path}/": found for path, found in scene.argo.rendered.items()}
-    report = _report(scene, evaluation, options) if gated else None
-    return Computed(scene.repository, {**objects, **folders}, facts, evaluation.not_covered, report)
+    return facts
 
 
 def rules_around(path: Path) -> tuple[Repository, RuleSet]:
@@ -216,9 +226,8 @@ def survey(path: Path, options: Options) -> Subject:
     scene = _prepare(path, options, None, lambda _text: None)
     if scene is None:  # there is an environment, and none is left out
         raise AssertionError
-    documents = _evaluate(scene, options).documents
-    computed = documents[evaluate.REPOSITORY]["repository"]["environments"]
-    gpus = {name: int(entry["facts"]["peak"]["gpus"]) for name, entry in computed.items()}
+    facts = _facts(_evaluate(scene, options), ["peak"])
+    gpus = {name: int(found["peak"]["gpus"]) for name, found in facts.items()}
     lines = partial(_locate, scene.traces, scene.argo)
     return Subject(scene.repository.settings, tuple(scene.renderings), gpus, lines)
 

@@ -47,6 +47,8 @@ EGRESS = "              - 192.168.0.0/16\n      ports:\n        - protocol: TCP\
 FAULTS: tuple[Edit, ...] = (
     Edit("bucket-key-in-env", PRELOAD, ENV, ENV + f"            - name: AWS_ACCESS_KEY_ID\n              value: {KEY_ID}\n", "KEY003", KEY_ID, before=BUCKET),
     Edit("bucket-key-in-args", PRELOAD, ARGS, ARGS + f"            - --source=s3://{KEY_ID}@models/mirror\n", "KEY003", KEY_ID),
+    Edit("artifact-by-tag", PRELOAD, ARGS, ARGS + "            - --source=oci://registry.example.com/models/qwen3-14b:v1\n", "MDL001", "oci://"),
+    Edit("artifact-in-two-words", PRELOAD, ARGS, ARGS + "            - --source\n            - oci://registry.example.com/models/qwen3-14b\n", "MDL001", "oci://"),
     Edit("bucket-keys-of-no-secret", PRELOAD, ENV, ENV + KEY_OF_NO_SECRET, "REF001", "mirror-keys", before=BUCKET),
 )
 
