@@ -19,7 +19,7 @@ from lockgate.engines.closures import closed
 from lockgate.engines.pairs import unpaired
 from lockgate.errors import LockgateError
 
-CONSTRUCTS = Path(__file__).with_name("constructs.txt").read_text(encoding="utf-8").split("\n===\n")
+CONSTRUCTS = Path(__file__).with_name("constructs.txt").read_text(encoding="utf-8").rstrip().split("\n===\n")
 DEPLOYMENT = {
     "kind": "Deployment",
     "metadata": {"name": "a", "labels": {"app": "x", "team": "t"}, "annotations": {"k": "v"}},

@@ -160,9 +160,9 @@ token_units := {"k": 1000, "K": 1024, "m": 1000000, "M": 1048576}
 
 # The flag to change first: a share below the usual one where that would do, a model whose
 # weights alone are too much, else the length.
-culprit(case, sum, need) := flag_place(share_flag(case.server)) if {
+culprit(case, sum, wanted) := flag_place(share_flag(case.server)) if {
 	share_flag(case.server)
-	need <= model.offered_bytes(sum.accelerator, sum.gpus, usual_milli)
+	wanted <= model.offered_bytes(sum.accelerator, sum.gpus, usual_milli)
 } else := flag_place(case.server.flags.model) if {
 	sum.weights + sum.overhead > model.offered_bytes(sum.accelerator, sum.gpus, max([usual_milli, sum.milli]))
 } else := flag_place(case.server.flags["max-model-len"]) if {

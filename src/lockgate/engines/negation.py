@@ -40,6 +40,7 @@ def _rewrite(block: Any) -> None:
 
 def _split(statements: Sequence[Statement]) -> tuple[list[Statement], list[Statement]]:
     """What comes before a `not`, and what stays in it."""
+    statements = _looked_up(statements)
     tests = [at for at, one in enumerate(statements) if _is_test(one)]
     if not tests or any(one["type"] == "ScanStmt" for one in statements):
         return [], list(statements)
@@ -48,6 +49,42 @@ def _split(statements: Sequence[Statement]) -> tuple[list[Statement], list[State
     kept |= {at for at, one in enumerate(statements) if at >= last or one["type"] == "ResetLocalStmt"}
     before = [one for at, one in enumerate(statements) if at not in kept]
     return before, [one for at, one in enumerate(statements) if at in kept]
+
+
+def _looked_up(statements: Sequence[Statement]) -> list[Statement]:
+    """Statements in which a scan for one key, as rego-cpp reads `xs[i]` of an `i` that an index bound, is a look-up."""
+    done: list[Statement] = []
+    for statement in statements:
+        found = _look_up(statement)
+        done += _looked_up(found) if found else [statement]
+    return done
+
+
+def _look_up(statement: Statement) -> list[Statement]:
+    """The same as a look-up; nothing for a scan of another kind."""
+    scan = statement["stmt"]
+    sides, rest = _compared(scan["block"]["stmts"]) if statement["type"] == "ScanStmt" else ([], [])
+    wanted = [side for side in sides if local(side) != scan["key"]]
+    if len(wanted) != 1 or len(sides) == len(wanted):
+        return []
+    place = {name: scan[name] for name in ("file", "row", "col") if name in scan}
+    look = {"source": scan["source"], "key": wanted[0], "target": scan["value"], **place}
+    named = {"source": wanted[0], "target": scan["key"], **place}
+    return [{"type": "DotStmt", "stmt": look}, {"type": "AssignVarStmt", "stmt": named}, *rest]
+
+
+def _compared(statements: Sequence[Statement]) -> tuple[list[Any], list[Statement]]:
+    """What is compared by the `==` that a block begins with, and what follows."""
+    kinds = [one["type"] for one in statements[:3]]
+    first = statements[0]["stmt"] if statements else {}
+    if kinds == ["EqualStmt", "AssignVarStmt", "NotEqualStmt"]:
+        sides, result, test = [first["a"], first["b"]], statements[1]["stmt"]["target"], 2
+    elif kinds[:2] == ["CallStmt", "NotEqualStmt"] and first["func"] == "equal":
+        sides, result, test = list(first["args"]), first["result"], 1
+    else:
+        return [], []
+    ends = _is_test(statements[test]) and local(statements[test]["stmt"]["a"]) == result
+    return (sides, list(statements[test + 1 :])) if ends else ([], [])
 
 
 def _is_test(statement: Statement) -> bool:

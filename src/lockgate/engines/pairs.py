@@ -31,7 +31,7 @@ def _edits(text: str) -> Iterator[tuple[int, int, str]]:
     numbers = count(1)
     for scope in comprehensions(text):
         head = scope.own[: scope.bar - scope.start]
-        if re.search(r":(?!=)", head):
+        if _is_object(head):
             continue
         for found in _PAIR.finditer(scope.own, len(head)):
             key, value = found[1], found[2]
@@ -44,6 +44,16 @@ def _edits(text: str) -> Iterator[tuple[int, int, str]]:
             value = f"value_{name}" if value == "_" else value
             yield start, end, f"{name} := "
             yield after, after, f"; some {key}; {value} := {name}[{key}]"
+
+
+def _is_object(head: str) -> bool:
+    """Whether a comprehension's head is a key and a value: those rego-cpp reads with pairs."""
+    depth = 0
+    for at, sign in enumerate(head):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth == 1 and sign == ":" and head[0] == "{":
+            return head[at + 1 : at + 2] != "="
+    return False
 
 
 def _term_end(scope: Scope, start: int) -> int:
