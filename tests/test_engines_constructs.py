@@ -113,6 +113,7 @@ def test_every_construct_is_read_as_by_opa(tmp_path: Path, opa: str, first: int)
         ("a if { input.key == x; x := 1 }", "loses a variable"),
         ("a if { not every x in input.xs { x > 2 } }", "Syntax error"),
         ("a if every x in input.xs { x > 0 }", "Invalid rule head"),
+        ("f(o, key) := [x | x := o[key]]\n\na if every x in input.xs { x > 0 }", "Invalid rule head"),
         ("f(o, key) := [x | x := o[lower(key)]]", "an index that is computed in a comprehension"),
         ("f(i) := [x | x := input.xs[i + 1]]", "an index that is computed in a comprehension"),
         ("a := [p | walk(input, [p, v])]", "no builtin 'walk'"),

@@ -37,6 +37,8 @@ _POSITION = re.compile(r"\(error \d*:?[^|\n]*\|(\d+)\|\d+\s*\(errormsg (?:\d+:)?
 _ERROR = re.compile(r"\(errormsg (?:\d+:)?([^\n]*)\)")
 _COMPUTED_INDEX = re.compile(r"(?<=[\w\])}])\[[^\[\]\n]*?(?:\w\(|[+*/%-])[^\[\]\n]*\]")
 """An index that is a call or a sum; rego-cpp 1.5.2 cannot compile it in a comprehension, and says nothing."""
+_IMPORT_V1 = re.compile(r"^import[ \t]+rego\.v1\b", re.MULTILINE)
+"""rego-cpp speaks v1 anyway, and takes the import for something that a variable `v1` may mean."""
 _MISSING = re.compile(r"Function not found: (?:\S+\.)?(\w+)$")
 _REFUSED = 2
 _MEND = "mend the Rego at that line; where `opa check` has nothing to say, --engine opa runs it as it is"
@@ -113,10 +115,11 @@ def _plan(modules: Sequence[tuple[str, str]], entry_text: str) -> Any:
     made = regopy.Interpreter()
     made.log_level = regopy.rego_shared.LogLevel.NONE  # complaints are raised, not printed
     for name, text in distinct(modules):
+        mended = closed(unpaired(_IMPORT_V1.sub("", text)))  # on the same lines
         try:
-            made.add_module(name, closed(unpaired(text)))
+            made.add_module(name, mended)
         except regopy.RegoError as error:
-            raise _syntax_error(name, text, str(error)) from error
+            raise _syntax_error(name, mended, str(error)) from error
     try:
         made.add_module(_ENTRY, entry_text)
         bundle = made.build(None, [ENTRYPOINT])
