@@ -9,12 +9,12 @@ import json
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import loopback
 import requests
 import yaml
 
@@ -160,13 +160,8 @@ class _Answers(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def answering() -> Iterator[Answering]:
-    server = Answering()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.serving(Answering()) as server:
+        yield server
 
 
 class TokenService:

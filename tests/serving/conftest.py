@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING
 
+import loopback
 import pytest
 from serving.hub import MODEL, REVISION, Hub
 
@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.serving(Hub()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import loopback
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -152,11 +154,6 @@ class _Passing(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def before(to: str) -> Iterator[Proxy]:
     """A proxy in front of the server `to`."""
-    server = Proxy(to)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.serving(Proxy(to)) as server:
+        yield server
+        server.release.set()

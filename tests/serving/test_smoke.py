@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import junitparser
+import loopback
 import pytest
 from serving.fake_vllm import MODEL, FakeVllm
 from serving.faults import SMOKE, Row
@@ -27,13 +27,8 @@ PROGRAM = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "serving" / "
 
 @contextlib.contextmanager
 def running(**how: Any) -> Iterator[FakeVllm]:
-    server = FakeVllm(**how)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback.serving(FakeVllm(**how)) as server:
+        yield server
 
 
 def smoke(*words: str, key: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
