@@ -110,6 +110,7 @@ def test_every_construct_is_read_as_by_opa(tmp_path: Path, opa: str, first: int)
         ("a if { every x in input.xs { every y in input.xs { y >= x } } }", "loses a variable"),
         ("a if { every x in input.xs { count([y | some y in input.xs; y > x]) == 0 } }", "loses a variable"),
         ("a if { some x; x == 1 }", "loses a variable"),
+        ("a := [[i, j] | input.xs[i] < input.xs[j]]", "loses a variable"),
         ("a if { input.key == x; x := 1 }", "loses a variable"),
         ("a if { not every x in input.xs { x > 2 } }", "Syntax error"),
         ("a if every x in input.xs { x > 0 }", "Invalid rule head"),

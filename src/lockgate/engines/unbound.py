@@ -46,7 +46,7 @@ def _bound(name: str, block: str) -> bool:
         for pattern in (
             r"\bNAME\b\s*:?=(?!=)",
             r"(?<![=!<>:])=\s*NAME\b",
-            r"(?m)^\s*[\[{][^\n]*[\]}]\s*:?=(?!=)",  # a pattern: whatever stands in it
+            r"[\[{][^\n]*\bNAME\b[^\n]*[\]}]\s*:?=(?!=)",  # a pattern: whatever stands in it
             r"\b(?:some|every)\b(?:(?!\bin\b)[^\n])*\bNAME\b",
             r"\[[^\]\n]*\bNAME\b[^\]\n]*\]",  # an index
             r"^(?:default[ \t]+)?[A-Za-z_][\w.]*\([^\n]*\bNAME\b",
