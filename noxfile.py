@@ -21,6 +21,7 @@ PYTHON_CODE = ["src", "hooks", "tests", "tools", "benchmarks", *SCRIPTS, "<<cook
 YAML_CODE = [".pre-commit-hooks.yaml", "action.yml"]
 PYKUSTOMIZE = "pykustomize==0.1.4"  # its wheel asks for Python 3.14 and runs on 3.11
 DEV = ROOT / ".nox" / "dev"
+CORES = os.cpu_count() or 1
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "none"
@@ -100,45 +101,28 @@ def policies(session: nox.Session) -> None:
             session.error(f"{Path(command[0]).name} ran no test")
 
 
+def suite(session: nox.Session, marks: str, processes: int, path: str) -> None:
+    """Run the tests that `marks` chooses; those that share a costly fixture run in one process."""
+    develop(session)
+    spread = ("-n", str(processes), "--dist", "loadgroup")
+    run(session, "pytest", *spread, "-m", marks, *session.posargs, path=path)
+
+
 @nox.session
 def unit(session: nox.Session) -> None:
     """Run the tests that take less than a moment each."""
-    develop(session)
-    run(
-        session,
-        "pytest",
-        "-n",
-        "2",
-        "--dist",
-        "loadgroup",
-        "-m",
-        "not slow and not cluster and not vllm",
-        *session.posargs,
-        path=pinned(session),
-    )
+    suite(session, "not slow and not cluster and not vllm", CORES, pinned(session))
 
 
 @nox.session(tags=["ci"])
 def tests(session: nox.Session) -> None:
-    """Run every test that needs no control plane."""
-    develop(session)
-    run(
-        session,
-        "pytest",
-        "-n",
-        "2",
-        "--dist",
-        "loadgroup",
-        "-m",
-        "not cluster and not vllm",
-        *session.posargs,
-        path=pinned(session),
-    )
+    """Run every test but those of the real vLLM: one process has the control plane, which mostly waits."""
+    suite(session, "not vllm", CORES + 1, pinned(session, "--cluster"))
 
 
-@nox.session(tags=["ci"])
+@nox.session
 def cluster(session: nox.Session) -> None:
-    """Run the tests that start a Kubernetes control plane with fake GPU nodes."""
+    """Run only the tests that start a Kubernetes control plane with fake GPU nodes."""
     develop(session)
     run(session, "pytest", "tests/cluster", "-m", "cluster", *session.posargs, path=pinned(session, "--cluster"))
 

@@ -37,10 +37,11 @@ PLUGIN = ROOT / "<<cookiecutter.project>>" / "argocd" / "plugin"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test of this folder, so that `-m "not cluster"` leaves it out."""
+    """Marks every test of this folder: `-m "not cluster"` leaves it out, and one process has the control plane."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session", autouse=True)
