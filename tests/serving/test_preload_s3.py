@@ -211,15 +211,15 @@ def test_after_a_kill_the_next_run_goes_on_with_the_part(mirror: Mirror) -> None
     mirror.proxy.faults = [Fault(WEIGHTS, "hold")]
     with mirror.begin() as process:
         assert mirror.proxy.held.wait(60), process.communicate(timeout=5)
-        while not (parts(mirror.cache) and parts(mirror.cache)[0].stat().st_size >= 2**20):
+        # Small files may be under way beside it.
+        while sum(part.stat().st_size for part in parts(mirror.cache) if part.name.startswith(sha256(content))) < 2**20:
             threading.Event().wait(0.02)
         process.kill()
-    (part,) = parts(mirror.cache)
-    size = part.stat().st_size
+    (size,) = (part.stat().st_size for part in parts(mirror.cache) if part.name.startswith(sha256(content)))
     mirror.proxy.faults = []
     done = mirror.fetch()
     assert done.returncode == 0, done.stderr
-    assert mirror.proxy.ranges == [f"bytes={size}-"]
+    assert f"bytes={size}-" in mirror.proxy.ranges
     assert (mirror.cache / SNAPSHOT / WEIGHTS).read_bytes() == content
     assert parts(mirror.cache) == []
 
