@@ -218,9 +218,10 @@ def test_interrupt_ends_with_130_and_no_traceback(repository: Path) -> None:
         env={**os.environ, "PATH": f"{slow.parent}{os.pathsep}{os.environ['PATH']}"},
     ) as process:
         try:
-            deadline = time.monotonic() + 20
-            while "sleep" not in _commands(process.pid) and time.monotonic() < deadline:
+            deadline = time.monotonic() + 60
+            while not (begun := "sleep" in _commands(process.pid)) and time.monotonic() < deadline:
                 time.sleep(0.05)
+            assert begun, "the renderer was not started"
             os.killpg(process.pid, signal.SIGINT)
             out, err = process.communicate(timeout=20)
         finally:
