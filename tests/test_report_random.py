@@ -14,7 +14,7 @@ from report_scene import FINDINGS, REPORT, written
 from test_report_github import commands
 from test_report_markdown import cells
 
-from lockgate.report import common
+from lockgate import credentials
 
 if TYPE_CHECKING:
     from lockgate.model import Report
@@ -29,7 +29,7 @@ def saying(message: str) -> Report:
 
 @given(TEXTS)
 def test_sarif_and_gitlab(message: str) -> None:
-    said = common.said(message)
+    said = credentials.said(message)
     [run] = json.loads(written("sarif", saying(message), NOWHERE))["runs"]
     assert run["results"][0]["message"]["text"] == f"{said} (prod)"
     [entry] = json.loads(written("gitlab", saying(message), NOWHERE))
@@ -40,17 +40,17 @@ def test_sarif_and_gitlab(message: str) -> None:
 def test_junit(message: str) -> None:
     document = ET.fromstring(written("junit", saying(message), NOWHERE))  # noqa: S314  # what Lockgate wrote just now
     [failure] = document.iter("failure")
-    assert failure.get("message") == common.said(message)
+    assert failure.get("message") == credentials.said(message)
 
 
 @given(TEXTS)
 def test_github(message: str) -> None:
     [command] = commands(saying(message), NOWHERE)
     where = "in: prod: HorizontalPodAutoscaler/api"
-    assert command.text == f"{common.said(message)}\n{where}\nfix: Lower `maxReplicas`."
+    assert command.text == f"{credentials.said(message)}\n{where}\nfix: Lower `maxReplicas`."
 
 
 @given(TEXTS)
 def test_markdown(message: str) -> None:
     [_, row] = cells(saying(message), NOWHERE)
-    assert row[3] == f"{common.said(message)}\nFix: Lower maxReplicas.".lstrip(" ")
+    assert row[3] == f"{credentials.said(message)}\nFix: Lower maxReplicas.".lstrip(" ")

@@ -57,7 +57,7 @@ from preload_cache import (  # noqa: E402  # the line above comes first
     say,
     verify,
 )
-from preload_mirrors import bucket_of, source_of  # noqa: E402
+from preload_mirrors import bucket_of, source_of  # noqa: E402  # as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

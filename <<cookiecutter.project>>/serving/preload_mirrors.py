@@ -17,6 +17,7 @@ import json
 import os
 import re
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ class S3(Mirror):
             found: dict[str, Any] = self.client.head_object(**place)
         except self.client.exceptions.ClientError as error:
             # An answer to HEAD has no body that could say NoSuchKey.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:  # noqa: PLR2004
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.NOT_FOUND:
                 raise
             return {}
         return found
@@ -185,7 +186,7 @@ class Oci(Mirror):
     def _get(self, path: str, headers: dict[str, str]) -> Any:
         """Return an answer, after as much asking as that takes: a token may end within the hour that a model takes."""
         answer = self._ask(self.base + path, headers | self.door)
-        if answer.status_code == 401:  # noqa: PLR2004
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self.door = {"Authorization": self._key(answer)}
             answer = self._ask(self.base + path, headers | self.door)
         if not answer.ok:

@@ -11,6 +11,7 @@ import importlib
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
@@ -79,20 +80,20 @@ class Hub:
         return set()
 
 
-class Mirror:
+class Mirror(ABC):
     """A source that gives the bytes of a file from any of them on."""
 
     resumes = True
     # What a connection that breaks off raises.
     broken: tuple[type[Exception], ...] = ()
 
+    @abstractmethod
     def files(self) -> list[File]:
         """Return what is listed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, file: File, start: int) -> Iterator[bytes]:
         """Yield the bytes of a file from `start` on."""
-        raise NotImplementedError
 
     def fetch(self, cache: Cache, files: list[File]) -> set[str]:
         """Fetch what is missing, some files at once; return the names, whose hashes are right."""

@@ -133,9 +133,7 @@ def documents(path: Path, options: Options) -> tuple[Repository, RuleSet, Mappin
     Raises:
         LockgateError: As `check`.
     """
-    scene = _prepare(path, options, None, lambda _text: None)
-    if scene is None:  # there is an environment, and none is left out
-        raise AssertionError
+    scene = _whole(path, options)
     return scene.repository, scene.ruleset, _evaluate(scene, options).documents
 
 
@@ -172,9 +170,7 @@ def compute(
     Raises:
         LockgateError: As `check`, or the rules do not compute a fact.
     """
-    scene = _prepare(path, options, None, lambda _text: None, ruleset)
-    if scene is None:  # there is an environment, and none is left out
-        raise AssertionError
+    scene = _whole(path, options, ruleset)
     evaluation = _evaluate(scene, options)
     facts = _facts(evaluation, wanted)
     objects = {r.overlay.environment: r.objects for r in scene.renderings}
@@ -223,9 +219,7 @@ def survey(path: Path, options: Options) -> Subject:
     Raises:
         LockgateError: As `check`.
     """
-    scene = _prepare(path, options, None, lambda _text: None)
-    if scene is None:  # there is an environment, and none is left out
-        raise AssertionError
+    scene = _whole(path, options)
     facts = _facts(_evaluate(scene, options), ["peak"])
     gpus = {name: int(found["peak"]["gpus"]) for name, found in facts.items()}
     lines = partial(_locate, scene.traces, scene.argo)
@@ -280,6 +274,14 @@ def _prepare(
     traces = {r.overlay.environment: _trace(sources, r, read.get(r.overlay)) for r in renderings}
     left_out = tuple(one for found in read.values() for one in found.left_out)
     return Scene(repository, ruleset, sources, renderings, traces, argo, left_out)
+
+
+def _whole(path: Path, options: Options, ruleset: RuleSet | None = None) -> Scene:
+    """All environments, discovered, rendered and traced."""
+    scene = _prepare(path, options, None, lambda _text: None, ruleset)
+    if scene is None:  # there is an environment, and none is left out
+        raise AssertionError
+    return scene
 
 
 def _evaluate(scene: Scene, options: Options) -> evaluate.Evaluation:

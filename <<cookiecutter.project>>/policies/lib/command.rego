@@ -2,7 +2,6 @@
 package lockgate.lib.command
 
 import data.lockgate.lib.objects
-import data.lockgate.lib.quantity
 import data.lockgate.lib.text
 import rego.v1
 
@@ -32,19 +31,8 @@ raw_words(entry) := [item |
 
 format(word) := word if is_string(word)
 
-# A list or mapping is no word: unknown, as a variable that nobody sets. So is a number that the engines write
-# in two ways.
-format(word) := sprintf("%v", [word]) if {
-	not is_string(text.shown(word))
-	not endless(word)
-}
-
-format(word) := "$" if endless(word)
-
-endless(word) if {
-	is_number(word)
-	abs(word) > quantity.largest
-}
+# A list or mapping is no word: unknown, as a variable that nobody sets.
+format(word) := sprintf("%v", [word]) if not is_string(text.shown(word))
 
 format(word) := "$" if {
 	not is_string(word)

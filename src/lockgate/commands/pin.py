@@ -32,7 +32,7 @@ def command(path: Path, environment: str | None, revision: str | None, platform:
     Needs the network: DOCKER_CONFIG, HF_ENDPOINT and HF_TOKEN are those of docker and of the hub's own client.
     Exit code 0: pinned; 2: no answer, and nothing was changed.
     """
-    repository = discover.find(path)
+    repository = discover.find(path, [environment] if environment is not None else ())
     overlay = _overlay(repository, environment)
     found = release.read(repository.root / overlay, overlay)
     with progress() as line:
@@ -59,9 +59,6 @@ def _overlay(repository: Repository, environment: str | None) -> str:
             msg = "no environment of level dev in lockgate.yaml"
             raise LockgateError(msg, f"name one with --env: {', '.join(known)}")
         return first.path
-    if environment not in known:
-        msg = f"environment {environment!r} is not in lockgate.yaml"
-        raise LockgateError(msg, f"known: {', '.join(known)}")
     return known[environment].path
 
 

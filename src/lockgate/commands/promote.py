@@ -46,7 +46,7 @@ def command(  # one parameter for each option that a person can type
 
     Exit code 0: promoted, or there was nothing to do; 1: the gate found something; 2: no answer. Only 0 commits.
     """
-    repository = discover.find(path)
+    repository = discover.find(path, list(filter(None, (environment, source))))
     way = _way(repository.settings, environment, source)
     checkout = git.checkout(repository.root)
     branch = branch or f"release/{way.target}-{checkout.commit_of('HEAD')[:12]}"
@@ -77,10 +77,6 @@ def _way(settings: Settings, target: str, source: str | None) -> _Way:
     Raises:
         LockgateError: There is no such way.
     """
-    for name in filter(None, (target, source)):
-        if name not in settings.environments:
-            msg = f"environment {name!r} is not in lockgate.yaml"
-            raise LockgateError(msg, f"known: {', '.join(settings.environments)}")
     level = LEVELS.index(settings.level(target))
     if level == 0:
         msg = f"{target} is of level {LEVELS[0]}, where releases begin: there is none to promote"

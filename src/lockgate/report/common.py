@@ -20,13 +20,9 @@ NOT_COVERED = "holds pods that no rule reads"
 """What every format says of an object of `Report.not_covered`."""
 
 
-printable = credentials.printable
-said = credentials.said
-
-
 def where(finding: Finding) -> str:
     """The environments that a finding holds in, and its objects."""
-    return said(f"{', '.join(finding.environments)}: {names(finding)}")
+    return credentials.said(f"{', '.join(finding.environments)}: {names(finding)}")
 
 
 def names(finding: Finding) -> str:
@@ -37,7 +33,7 @@ def names(finding: Finding) -> str:
 def exempted(exemption: Exemption) -> str:
     """Until when, who and why, with what is missing said so."""
     until, owner = exemption.expires or "no date", exemption.owner or "no owner"
-    return said(f"until {until}, {owner}: {exemption.reason or 'no reason'}")
+    return credentials.said(f"until {until}, {owner}: {exemption.reason or 'no reason'}")
 
 
 def set_aside_by(finding: Finding) -> str:
@@ -84,7 +80,7 @@ def set_aside(counts: Mapping[str, int]) -> str:
 def left_out(report: Report) -> list[tuple[str, str]]:
     """What was not judged and what the baseline need not have, each name with its reason."""
     groups = [*report.left_out, LeftOut(STALE, report.stale)]
-    return [(said(name), said(one.reason)) for one in groups for name in one.names]
+    return [(credentials.said(name), credentials.said(one.reason)) for one in groups for name in one.names]
 
 
 def count(counts: Mapping[str, int], name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from lockgate import credentials
 from lockgate.model import Finding, Report, Rule, Severity
 from lockgate.report import common
 
@@ -35,15 +36,17 @@ def _annotation(finding: Finding, rule: Rule, prefix: str) -> str:
     properties = {"file": prefix + place.file, "line": str(max(place.line, 1))}
     if place.column > 0:
         properties["col"] = str(place.column)
-    properties["title"] = common.said(f"{finding.rule} {', '.join(finding.environments)}")
-    text = f"{common.said(finding.message)}\nin: {common.where(finding)}\nfix: {common.said(rule.remediation)}"
+    properties["title"] = credentials.said(f"{finding.rule} {', '.join(finding.environments)}")
+    text = (
+        f"{credentials.said(finding.message)}\nin: {common.where(finding)}\nfix: {credentials.said(rule.remediation)}"
+    )
     if not finding.open:
         return _command("notice", properties, f"{common.set_aside_by(finding)}\n{text}")
     return _command(_COMMANDS[finding.severity], properties, text)
 
 
 def _not_covered(name: str) -> str:
-    return _command("notice", {"title": "not covered"}, f"{common.said(name)} {common.NOT_COVERED}")
+    return _command("notice", {"title": "not covered"}, f"{credentials.said(name)} {common.NOT_COVERED}")
 
 
 def _command(name: str, properties: dict[str, str], text: str) -> str:

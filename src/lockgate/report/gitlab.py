@@ -10,6 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, TextIO
 
+from lockgate import credentials
 from lockgate.model import Finding, Json, Report, Rule, Severity
 from lockgate.report import common
 from lockgate.settings import FILE
@@ -31,8 +32,8 @@ def write(report: Report, stream: TextIO, root: Path) -> None:
 
 
 def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str, Json]:
-    said = f"{finding.rule} ({common.where(finding)}): {common.said(finding.message)}"
-    text = f"{said}. Fix: {common.said(rule.remediation)}"
+    said = f"{finding.rule} ({common.where(finding)}): {credentials.said(finding.message)}"
+    text = f"{said}. Fix: {credentials.said(rule.remediation)}"
     if not finding.open:
         why = common.set_aside_by(finding).rstrip(".")
         text = f"{why[:1].upper()}{why[1:]}. {text}"
@@ -42,7 +43,7 @@ def _finding(finding: Finding, digits: str, rule: Rule, prefix: str) -> dict[str
 
 def _not_covered(name: str, prefix: str) -> dict[str, Json]:
     digits = hashlib.sha256(f"not covered\0{name}".encode()).hexdigest()
-    return _entry(f"{common.said(name)} {common.NOT_COVERED}", "not-covered", digits, "info", (prefix + FILE, 1))
+    return _entry(f"{credentials.said(name)} {common.NOT_COVERED}", "not-covered", digits, "info", (prefix + FILE, 1))
 
 
 def _left_out(name: str, reason: str, prefix: str) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from lockgate import credentials
 from lockgate.model import Finding, Report, Rule, Severity
 from lockgate.report import common
 
@@ -29,7 +30,7 @@ def write(report: Report, stream: TextIO, _root: Path) -> None:  # every format 
     if report.not_covered:
         suite = ET.SubElement(suites, "testsuite", name="not covered")
         for name in report.not_covered:
-            case = ET.SubElement(suite, "testcase", classname="lockgate.not-covered", name=common.said(name))
+            case = ET.SubElement(suite, "testcase", classname="lockgate.not-covered", name=credentials.said(name))
             ET.SubElement(case, "skipped", message=common.NOT_COVERED)
     if common.left_out(report):
         suite = ET.SubElement(suites, "testsuite", name="left out")
@@ -46,7 +47,7 @@ def _rule(suite: Element, rule: Rule, found: list[Finding], environment: str) ->
     """The cases of one rule: one that passes, or one for each finding."""
     for finding in found:
         case = _case(suite, f"{rule.id} {common.names(finding)}: {rule.title}", environment)
-        case.set("file", common.said(finding.location.file))
+        case.set("file", credentials.said(finding.location.file))
         case.set("line", str(max(finding.location.line, 1)))
         _outcome(case, finding, rule)
     if not found:
@@ -57,16 +58,16 @@ def _case(suite: Element, name: str, environment: str) -> Element:
     from xml.etree.ElementTree import SubElement
 
     return SubElement(
-        suite, "testcase", classname=common.said(f"lockgate.{environment}"), name=common.said(name), time="0"
+        suite, "testcase", classname=credentials.said(f"lockgate.{environment}"), name=credentials.said(name), time="0"
     )
 
 
 def _outcome(case: Element, finding: Finding, rule: Rule) -> None:
     from xml.etree.ElementTree import SubElement
 
-    message = common.said(finding.message)
-    places = "".join(f"\nsee: {common.said(str(other))}" for other in finding.related)
-    text = f"{common.said(str(finding.location))}: {message}{places}\nfix: {common.said(rule.remediation)}"
+    message = credentials.said(finding.message)
+    places = "".join(f"\nsee: {credentials.said(str(other))}" for other in finding.related)
+    text = f"{credentials.said(str(finding.location))}: {message}{places}\nfix: {credentials.said(rule.remediation)}"
     if not finding.open:
         SubElement(case, "skipped", message=f"{common.set_aside_by(finding)}: {message}").text = text
     elif finding.severity is Severity.ERROR:

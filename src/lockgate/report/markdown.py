@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from lockgate import pages
+from lockgate import credentials, pages
 from lockgate.report import common
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _open(finding: Finding, report: Report, prefix: str) -> str:
     where = [*places, _text(common.where(finding))]
     what = [
         _text(finding.message),
-        f"Fix: {pages.prose(common.said(report.rules[finding.rule].remediation), table=True)}",
+        f"Fix: {pages.prose(credentials.said(report.rules[finding.rule].remediation), table=True)}",
     ]
     return _row([str(finding.severity), finding.rule, "<br>".join(where), "<br>".join(what)])
 
@@ -104,8 +104,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    return pages.escaped(common.said(text))
+    return pages.escaped(credentials.said(text))
 
 
 def _code(text: str) -> str:
-    return pages.code(common.said(text), table=True)
+    return pages.code(credentials.said(text), table=True)

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote
 
-from lockgate import __version__, pages
+from lockgate import __version__, credentials, pages
 from lockgate.report import common
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _run(report: Report, prefix: str) -> dict[str, Json]:
 
 def _invocation(report: Report) -> dict[str, Json]:
     notes = [
-        {"level": "note", "message": {"text": f"{common.said(name)} {common.NOT_COVERED}"}}
+        {"level": "note", "message": {"text": f"{credentials.said(name)} {common.NOT_COVERED}"}}
         for name in report.not_covered
     ]
     notes += [
@@ -89,7 +89,7 @@ def _result(finding: Finding, digits: str, prefix: str) -> dict[str, Json]:
     result: dict[str, Json] = {
         "ruleId": finding.rule,
         "level": str(finding.severity),
-        "message": {"text": common.said(f"{finding.message} ({', '.join(finding.environments)})")},
+        "message": {"text": credentials.said(f"{finding.message} ({', '.join(finding.environments)})")},
         "locations": [place],
         "partialFingerprints": {_FINGERPRINT: digits},
         # Either every result says what suppresses it or none does: an empty list is "nothing".

@@ -49,7 +49,7 @@ def _lines(report: Report, root: Path) -> Iterator[_Line]:
     yield from _not_covered(report.not_covered)
     yield from _left_out(report.left_out)
     if report.without_schema:
-        kinds = common.said(", ".join(report.without_schema))
+        kinds = credentials.said(", ".join(report.without_schema))
         yield [(f"API001 has no schema of these; `schemas:` in lockgate.yaml names a folder with them: {kinds}", "dim")]
     yield _summary(report)
 
@@ -62,7 +62,7 @@ def _finding(finding: Finding, report: Report, source: _Source) -> Iterator[_Lin
         (": ", ""),
         (str(finding.severity), style),
         (f" {finding.rule} ", "bold"),
-        (common.said(finding.message), ""),
+        (credentials.said(finding.message), ""),
     ]
     yield from source.excerpt(finding, style)
     yield _field("in", common.where(finding))
@@ -77,7 +77,7 @@ def _place(location: Location) -> str:
 
 
 def _field(name: str, value: str) -> _Line:
-    return [(f"  {name}: ", "cyan"), (common.printable(value), "")]
+    return [(f"  {name}: ", "cyan"), (credentials.printable(value), "")]
 
 
 class _Source:
@@ -98,7 +98,7 @@ class _Source:
         # What a secrets rule points at is a secret: logs of CI are read by many.
         shown = credentials.mask_values(raw) if finding.rule.startswith("KEY") else raw
         number = f"{location.line:>6} | "
-        yield [(number, "dim"), (common.said(shown)[:_WIDEST], "")]
+        yield [(number, "dim"), (credentials.said(shown)[:_WIDEST], "")]
         if 0 < location.column <= min(len(raw) + 1, _WIDEST):
             indent = " " * (len(number) - 2) + "| " + " " * (location.column - 1)
             yield [(indent, "dim"), ("^", style)]
@@ -137,14 +137,14 @@ def _baseline(report: Report) -> Iterator[_Line]:
         yield []
     if report.stale:
         yield [("stale in the baseline", "bold"), (" (no finding needs them; write it again):", "")]
-        yield from ([(f"  {common.said(entry)}", "")] for entry in report.stale)
+        yield from ([(f"  {credentials.said(entry)}", "")] for entry in report.stale)
         yield []
 
 
 def _not_covered(objects: Sequence[str]) -> Iterator[_Line]:
     if objects:
         yield [("not covered", "bold"), (" (they hold pods that no rule reads):", "")]
-        yield from ([(f"  {common.printable(name)}", "")] for name in objects)
+        yield from ([(f"  {credentials.printable(name)}", "")] for name in objects)
         yield []
 
 
@@ -159,7 +159,7 @@ def _left_out(groups: Sequence[LeftOut]) -> Iterator[_Line]:
     for group in groups:
         more = len(group.names) - _NAMED
         names = ", ".join(group.names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield [(common.said(f"  {group.reason} ({len(group.names)}): {names}"), "")]
+        yield [(credentials.said(f"  {group.reason} ({len(group.names)}): {names}"), "")]
     yield []
 
 
